@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+/**
+ * Which connection a segment belongs to, which worker owns it, and what is kept of it.
+ *
+ * A connection has two sides, 0 and 1, told apart by comparing address and port; which of them is
+ * the client is the session's business. A table belongs to one worker: no lock, no allocation, its
+ * memory comes from the caller. An entry is one cache line and stands for the connection by a keyed
+ * 64-bit fingerprint instead of the tuple: a false match needs a collision that nobody who does not
+ * know the key can construct, and by chance takes 2^32 live flows.
+ */
+#ifndef MT_FLOW_H
+#define MT_FLOW_H
+
+#include "base.h"
+#include "packet.h"
+
+/** A connection's name, the same whichever side sent the packet. No padding: compared as bytes. */
+struct mt_flow_key {
+	uint8_t addr[2][16]; /* by side, wire order; IPv4 in the first four bytes, the rest 0 */
+	uint16_t port[2];    /* by side, host order */
+	uint16_t vlan;	     /* outermost identifier with --vlan-in-key, else 0 */
+	uint8_t ip_version;  /* 4 or 6 */
+	uint8_t pad;	     /* 0 */
+};
+mt_static_assert(sizeof(struct mt_flow_key) == 40, "compared and hashed as bytes");
+
+/** Secret of the table's hash, drawn at start-up: colliding tuples cannot be computed without it. */
+struct mt_flow_secret {
+	uint64_t word[2];
+};
+
+/**
+ * The key of a packet's connection.
+ * Result  the side that sent it, 0 or 1. Side 0 has the lower (address, port).
+ */
+unsigned mt_flow_key_make(struct mt_flow_key *ret, const struct mt_packet *packet, bool vlan_in_key);
+
+/** SipHash-1-3 of the key (Aumasson and Bernstein 2012); never 0. */
+uint64_t mt_flow_fingerprint(const struct mt_flow_key *key, const struct mt_flow_secret *secret);
+
+/**
+ * The worker that owns the connection, out of workers many: a pure function of the tuple, symmetric
+ * in its two directions, and not of the secret, so that two processes agree.
+ */
+unsigned mt_flow_owner(const struct mt_flow_key *key, unsigned workers);
+
+enum mt_flow_state {
+	MT_FLOW_DIALOGUE, /* a session is being read: session holds its index */
+	MT_FLOW_DECIDED,  /* the control thread holds the record under handle; only counting goes on */
+	MT_FLOW_NOT_MAIL, /* speaks something else: absorbed without a record */
+	MT_FLOW_ENDED,	  /* the record is out: absorbs stragglers until it is reused or ages */
+};
+
+/** One connection in its table. The caller reads and writes everything but fingerprint. */
+struct mt_flow {
+	uint64_t fingerprint;  /* 0 marks a free place */
+	uint64_t last_seen_ns; /* time of the last packet */
+	uint64_t bytes[2];     /* by sending side: IP-layer bytes seen from the first payload on */
+	uint32_t pkts[2];      /* by sending side: frames */
+	uint32_t fin_seq[2];   /* by sending side: sequence number of its FIN, where has_fin says so */
+	uint32_t session;      /* index of the session's state, in MT_FLOW_DIALOGUE */
+	uint32_t handle;       /* the control thread's name for the record, in MT_FLOW_DECIDED */
+	uint8_t state;	       /* enum mt_flow_state */
+	uint8_t has_fin;       /* bit per sending side: its FIN was seen */
+	uint8_t has_fin_ack;   /* bit per sending side: its FIN was acknowledged */
+	uint8_t has_rst;       /* either side reset the connection */
+	uint8_t pad[4];
+};
+mt_static_assert(sizeof(struct mt_flow) == MT_CACHE_LINE, "one line a flow");
+
+struct mt_flow_table {
+	struct mt_flow *slots; /* kept; capacity of them, a power of two, aligned to a cache line */
+	uint32_t mask;	       /* capacity - 1 */
+	uint32_t used;	       /* places taken now */
+	uint32_t limit;	       /* places that may be taken: the load factor's bound */
+	uint32_t sweep;	       /* where the next sweep begins */
+};
+
+/** Bytes of memory for a table that can hold this many flows; zeroed by the caller, 64-byte aligned. */
+size_t mt_flow_table_bytes(uint32_t flows);
+
+/** Memory is kept by the table and stays the caller's. flows as given to mt_flow_table_bytes(). */
+void mt_flow_table_init(struct mt_flow_table *table, void *memory, uint32_t flows);
+
+/** Bring the line that a look-up will touch first closer. */
+static inline void mt_flow_prefetch(const struct mt_flow_table *table, uint64_t fingerprint)
+{
+	__builtin_prefetch(&table->slots[fingerprint & table->mask], 1);
+}
+
+/** Result  the flow, or NULL. Valid until the next insert or remove in this table. */
+struct mt_flow *mt_flow_find(struct mt_flow_table *table, uint64_t fingerprint);
+
+/** Result  a new, zeroed entry, or NULL where the table is full. The fingerprint must not be in it. */
+struct mt_flow *mt_flow_insert(struct mt_flow_table *table, uint64_t fingerprint);
+
+/** Give an entry back. Other entries may move: every pointer into the table is stale afterwards. */
+void mt_flow_remove(struct mt_flow_table *table, struct mt_flow *flow);
+
+/** What a sweep asks of each flow it passes: true lets the sweep remove it. */
+typedef bool mt_flow_visit(void *context, struct mt_flow *flow);
+
+/**
+ * Look at the next places of the table, going round.
+ * places   how many slots to pass, used or not; a few per burst keeps the cost flat
+ * Result   true where this call passed the table's end, so that a round is complete
+ */
+bool mt_flow_sweep(struct mt_flow_table *table, uint32_t places, mt_flow_visit *visit, void *context);
+
+/** What SYN and SYN-ACK left behind of a connection that has sent no payload yet. */
+struct mt_flow_syn {
+	uint64_t fingerprint;
+	uint64_t time_ns;	/* of the SYN, or of the SYN-ACK where only that was seen */
+	uint64_t synack_ns;	/* of the SYN-ACK; 0 where none was seen */
+	uint32_t isn[2];	/* by sending side, where has_isn says so */
+	uint8_t has_isn;	/* bit per side */
+	uint8_t client_side;	/* the side that sent the SYN (or got the SYN-ACK) */
+	uint8_t pad[6];
+};
+
+/**
+ * Fixed, overwritten, never grown: a SYN flood costs nothing (DESIGN.md, decision 4).
+ * Four ways a set; the oldest of a set makes room.
+ */
+struct mt_flow_syn_cache {
+	struct mt_flow_syn *slots; /* kept */
+	uint32_t mask;		   /* sets - 1 */
+};
+
+size_t mt_flow_syn_cache_bytes(uint32_t entries);
+void mt_flow_syn_cache_init(struct mt_flow_syn_cache *cache, void *memory, uint32_t entries);
+
+/**
+ * Note a SYN or SYN-ACK. A SYN with another sequence number than the one noted begins anew.
+ * side  the sender
+ */
+void mt_flow_syn_note(struct mt_flow_syn_cache *cache, uint64_t fingerprint, unsigned side, uint32_t seq,
+		      bool is_synack, uint64_t time_ns);
+
+/** Take what is known about a connection out of the cache. Result  true where something was. */
+bool mt_flow_syn_take(struct mt_flow_syn_cache *cache, uint64_t fingerprint, struct mt_flow_syn *ret);
+
+#endif

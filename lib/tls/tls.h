@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+/**
+ * TLS as it looks from outside: records and the clear part of the handshake, of both directions.
+ * Says which version and cipher were agreed, what the client asked for by name, and whether the
+ * handshake was finished. It decrypts nothing and copies nothing that is encrypted.
+ *
+ * Bytes may be cut anywhere; a hello may span records and segments (post-quantum hellos do) and is put
+ * together in pieces of the caller's pool, at most MT_TLS_HELLO_MAX. Bytes of one direction come in
+ * order; a gap ends what can be learnt about that direction.
+ */
+#ifndef MT_TLS_H
+#define MT_TLS_H
+
+#include "base.h"
+#include "pool.h"
+
+#define MT_TLS_HELLO_MAX   (32 * 1024) /* longest hello put together, bytes */
+#define MT_TLS_NAME_MAX	   255	       /* longest SNI kept (RFC 1035 2.3.4) */
+#define MT_TLS_ALPNS_MAX   8	       /* protocol names kept */
+#define MT_TLS_ALPN_MAX	   32	       /* longest of them kept, bytes */
+#define MT_TLS_LIST_MAX	   128	       /* ciphers, extensions... kept for fingerprints; GREASE left out */
+
+/** What one hello says. Lists keep wire order, without GREASE values (RFC 8701). */
+struct mt_tls_hello {
+	uint16_t legacy_version;
+	uint16_t version;	/* highest offered (client) or chosen (server); supported_versions counted */
+	uint16_t cipher;	/* server: the chosen suite */
+	bool is_retry;		/* server: a HelloRetryRequest (RFC 8446 4.1.3) */
+	bool has_sentinel;	/* server: the DOWNGRD bytes at the end of random (RFC 8446 4.1.3) */
+	bool is_overfull;	/* a list was longer than kept: no fingerprints */
+	uint8_t sni_len;
+	char sni[MT_TLS_NAME_MAX + 1];
+	uint8_t alpn_count;
+	struct {
+		uint8_t len;
+		char name[MT_TLS_ALPN_MAX];
+	} alpn[MT_TLS_ALPNS_MAX];
+	uint16_t cipher_count, extension_count, group_count, format_count, signature_count, version_count;
+	uint16_t ciphers[MT_TLS_LIST_MAX];
+	uint16_t extensions[MT_TLS_LIST_MAX];
+	uint16_t groups[MT_TLS_LIST_MAX];
+	uint16_t signatures[MT_TLS_LIST_MAX];
+	uint16_t versions[16];
+	uint8_t formats[16];
+};
+
+/** How far one direction's bytes have come. */
+struct mt_tls_side {
+	uint8_t header[5];	/* record header being put together */
+	uint8_t header_len;	/* bytes of it in hand */
+	uint8_t message[4];	/* handshake message header being put together */
+	uint8_t message_len;	/* bytes of it in hand */
+	uint16_t record_left;	/* bytes of the current record still to come */
+	uint32_t body_left;	/* bytes of the current handshake message still to come */
+	uint32_t kept_first;	/* pieces with a hello's beginning, MT_POOL_NONE if none */
+	uint32_t kept_bytes;
+	uint8_t alert[2];	/* a plaintext alert being read */
+	uint8_t alert_len;
+	uint8_t alert_code;	/* description of a fatal plaintext alert, where has_alert */
+	bool has_alert;
+	bool has_hello;		/* client: ClientHello; server: ServerHello that is no retry request */
+	bool has_ccs;		/* ChangeCipherSpec seen */
+	bool has_encrypted;	/* an encrypted record after the point where encryption begins */
+	bool has_certificate;	/* a Certificate message in clear (TLS 1.2 and older) */
+	bool is_broken;		/* no TLS any more, or a gap: nothing further is read */
+};
+
+struct mt_tls {
+	struct mt_tls_side side[MT_DIRECTION_COUNT];
+	uint16_t version;    /* agreed: of the ServerHello; 0 before */
+	uint16_t cipher;     /* agreed */
+	uint8_t hellos_lost; /* hellos over the limit or without pool */
+};
+
+/** What a feed has brought. */
+enum mt_tls_event {
+	MT_TLS_MORE,	     /* nothing new */
+	MT_TLS_CLIENT_HELLO, /* *ret_hello is filled with the client's hello */
+	MT_TLS_SERVER_HELLO, /* *ret_hello is filled with the server's hello or retry request */
+	MT_TLS_NOT_TLS,	     /* these bytes are no TLS record: the rest was not consumed */
+	MT_TLS_DONE,	     /* both directions have shown all there is to learn (see is_established) */
+};
+
+/** How a stretch of bytes begins, seen from the first of them. */
+enum mt_tls_start {
+	MT_TLS_START_NO,
+	MT_TLS_START_MAYBE,  /* a proper beginning of a start; more bytes decide */
+	MT_TLS_START_HELLO,  /* 16 03 00..04, a sane length, then the hello of that direction; or an SSLv2-style hello */
+	MT_TLS_START_ALERT,  /* a plaintext alert record first: a failed handshake, no text */
+};
+
+/**
+ * Whether TLS begins here (BEHAVIOURS G10).
+ * Source  RFC 8446 5.1 (records), RFC 5246 E.2 (SSLv2-style hello)
+ */
+enum mt_tls_start mt_tls_starts(enum mt_direction direction, struct mt_span bytes);
+
+void mt_tls_init(struct mt_tls *tls);
+
+/** Give back the pieces that a half-seen hello holds. */
+void mt_tls_clear(struct mt_tls *tls, struct mt_pool *pool);
+
+/**
+ * Read on in one direction. Returns after the first event; call again with what was not consumed.
+ * pool        pieces of at least 256 bytes for hellos that come in parts
+ * bytes       borrowed
+ * consumed    always written; all of bytes where the result is MT_TLS_MORE
+ * ret_hello   written with the hello events; scratch space of the worker, may be reused at will
+ * Owner       the worker that owns the flow
+ */
+enum mt_tls_event mt_tls_feed(struct mt_tls *tls, struct mt_pool *pool, enum mt_direction direction,
+			      struct mt_span bytes, size_t *consumed, struct mt_tls_hello *ret_hello);
+
+/** Bytes of this direction are missing: what comes after cannot be read any more. */
+void mt_tls_gap(struct mt_tls *tls, struct mt_pool *pool, enum mt_direction direction);
+
+/**
+ * Whether the handshake was finished (BEHAVIOURS G13): up to TLS 1.2 ChangeCipherSpec and an encrypted record,
+ * in TLS 1.3 the ServerHello and then application data, from both sides, or from the only side where
+ * only one is seen.
+ * is_seen   by direction: whether any packet of that direction was seen
+ */
+bool mt_tls_is_established(const struct mt_tls *tls, const bool is_seen[MT_DIRECTION_COUNT]);
+
+/** The member of the closed list for a version on the wire; _UNKNOWN for anything else. */
+enum mt_tls_version mt_tls_version_of(uint16_t wire);
+
+/** The IANA name of a cipher suite; NULL where it is not known. Lives as long as the program. */
+const char *mt_tls_cipher_name(uint16_t cipher);
+
+/*
+ * Fingerprints. They use OpenSSL's digests and therefore allocate: not for the hot path, the control
+ * thread calls them. Results are zero-terminated.
+ */
+#define MT_TLS_JA3_SIZE 33 /* MD5 in hexadecimal */
+#define MT_TLS_JA4_SIZE 37
+
+void mt_tls_ja3(const struct mt_tls_hello *client, char ret[MT_TLS_JA3_SIZE]);
+void mt_tls_ja3s(const struct mt_tls_hello *server, char ret[MT_TLS_JA3_SIZE]);
+void mt_tls_ja4(const struct mt_tls_hello *client, char ret[MT_TLS_JA4_SIZE]);
+
+#endif
