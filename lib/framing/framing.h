@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+/**
+ * One direction's byte stream into lines, and over what is no line: bodies up to their dot, literals and
+ * chunks by their length. A whole line is given in place; only a line that straddles is copied, to a
+ * small bounded buffer, and the result is the same for every way of cutting the input.
+ *
+ * Privacy is decided here: of a client's line nothing behind the word that announces a credential
+ * (PASS, USER, LOGIN, AUTH MECH ...) is ever copied or shown; of a server's line only its first words
+ * are, while a credential is being answered (answers repeat user names).
+ */
+#ifndef MT_FRAMING_H
+#define MT_FRAMING_H
+
+#include "base.h"
+
+#define MT_FRAMING_LINE_TO_SERVER 384  /* bytes of a client's line shown at most; EHLO and 255 fit */
+#define MT_FRAMING_LINE_TO_CLIENT 1024 /* bytes of a server's line shown at most; a long IMAP list fits */
+
+enum mt_framing_mode {
+	MT_FRAMING_LINES,
+	MT_FRAMING_BODY,   /* skip up to CRLF.CRLF (RFC 5321 4.1.1.4, RFC 1939 3) */
+	MT_FRAMING_COUNT,  /* skip so many bytes */
+	MT_FRAMING_WAIT,   /* take nothing: an answer of the other side decides how to read on */
+	MT_FRAMING_SECRET, /* lines that are skipped whole: a SASL exchange */
+	MT_FRAMING_SKIP,   /* skip everything */
+};
+
+struct mt_line {
+	struct mt_span text; /* what may be seen, without CR and LF; borrowed until the next call */
+	uint32_t bytes;	     /* length on the wire, end included */
+	bool is_cut;	     /* text is shorter than the line: over the limit, or a secret */
+	bool is_over_limit;  /* ... over the limit */
+	bool has_literal;    /* IMAP: ends in {n}, {n+}, {n-} or the same behind ~ (RFC 9051 4.3, RFC 7888) */
+	bool is_literal_sync; /* ... {n}: the client waits for the server's go-ahead */
+	uint64_t literal_bytes;
+	uint32_t seq;	     /* of the line's first byte */
+	uint32_t end_seq;    /* behind its LF */
+	uint32_t ack;	     /* of the segment its last byte came in */
+	bool has_ack;
+	uint64_t time_ns;    /* of that segment */
+};
+
+struct mt_framer {
+	uint8_t mode;	       /* enum mt_framing_mode */
+	uint8_t direction;     /* enum mt_direction */
+	uint8_t words_shown;   /* to_client: words shown of a line; 0 all */
+	bool has_literals;     /* IMAP: look for {n} at line ends */
+	bool is_resyncing;     /* a gap: what comes before the next line end is dropped */
+	uint8_t dot;	       /* BODY: how much of CRLF.CRLF has been seen */
+	uint8_t brace;	       /* state of the literal at the end of a straddling line */
+	bool is_sealed;	       /* nothing more of this line may be shown */
+	uint64_t count;	       /* COUNT: bytes left */
+	uint64_t literal;      /* n of the literal being read */
+	uint32_t line_bytes;   /* of the straddling line, so far */
+	uint32_t line_seq;     /* of its first byte */
+	uint16_t len;	       /* bytes in buffer */
+	uint16_t limit;	       /* of them at most */
+	uint32_t lone_lf;      /* lines that ended without CR, since the owner last took the number */
+	uint32_t over_limit;   /* lines over the limit, likewise */
+	uint8_t buffer[MT_FRAMING_LINE_TO_CLIENT]; /* a client's uses only limit of it; see mt_mail */
+};
+
+enum mt_framing_event {
+	MT_FRAMING_MORE,    /* all was taken, nothing is complete */
+	MT_FRAMING_LINE,    /* *ret_line holds a line */
+	MT_FRAMING_SKIPPED, /* a body's dot line or the last counted byte was taken; mode is LINES again */
+};
+
+void mt_framer_init(struct mt_framer *framer, enum mt_direction direction);
+
+/**
+ * Read on. Returns after the first event; call again with what was not taken.
+ * bytes   borrowed; seq is that of bytes.data[0]; ack, has_ack and time_ns of its segment
+ * taken   always written
+ * Owner   the worker that owns the flow
+ */
+enum mt_framing_event mt_framer_read(struct mt_framer *framer, struct mt_span bytes, uint32_t seq, uint32_t ack,
+				     bool has_ack, uint64_t time_ns, size_t *taken, struct mt_line *ret_line);
+
+/** True where the next byte begins a line. */
+static inline bool mt_framer_at_line_start(const struct mt_framer *framer)
+{
+	return framer->line_bytes == 0 && !framer->is_resyncing;
+}
+
+/** Bytes are missing: drop the line under way and the rest of it. In COUNT mode missing bytes are counted off. */
+void mt_framer_gap(struct mt_framer *framer, uint32_t missing_bytes);
+
+/** How to read from here on. count is for MT_FRAMING_COUNT; 0 of it skips nothing and stays with lines. */
+void mt_framer_set(struct mt_framer *framer, enum mt_framing_mode mode, uint64_t count);
+
+/** Wipe what a straddling line left. */
+void mt_framer_wipe(struct mt_framer *framer);
+
+/**
+ * How many bytes at the front of a client's line may be shown: all, or up to the end of the word that a
+ * credential follows. Case is ignored, leading blanks are stepped over, any of the three protocols' words.
+ * Works on any beginning of the line too: what it allows of a beginning it allows of the whole.
+ */
+size_t mt_framing_shown(struct mt_span line);
+
+#endif
