@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+/**
+ * A session's report becomes its record: one JSON object on a line (CONTRACT.md 2), counted once, written
+ * to a sink. Runs on the control thread; allocates, formats and writes as it likes.
+ */
+#ifndef MT_RECORD_H
+#define MT_RECORD_H
+
+#include "base.h"
+#include "mail.h"
+#include "match.h"
+
+/**
+ * Format a record.
+ * report    has_facts and has_end are set
+ * banners   gives the software's name for facts.software
+ * Result    a line without its end, zero-terminated, to be freed with free(); NULL without memory
+ */
+char *mt_record_format(const struct mt_report *report, uint64_t flow_id, const struct mt_banners *banners);
+
+/** Community ID 1.0 with seed 0 of the session's tuple, zero-terminated. */
+#define MT_RECORD_COMMUNITY_SIZE 32
+void mt_record_community_id(const struct mt_mail_ends *ends, char ret[MT_RECORD_COMMUNITY_SIZE]);
+
+/**
+ * Count a finished session: sessions, starttls, auth, anomalies, banners, messages, TLS versions, histograms.
+ * cells    the control thread's own
+ */
+void mt_record_count(const struct mt_report *report, uint64_t *cells);
+
+/** The order of records in a replay: by end time, then by the client's and the server's address and port. */
+int mt_record_compare(const struct mt_report *a, const struct mt_report *b);
+
+/** Where records go: a file of mode 0640 that is appended to, standard output (`-`), or nothing (`none`). */
+struct mt_record_sink;
+
+/** error: a sentence that names the path. Result 0 or -errno. */
+int mt_record_sink_open(struct mt_record_sink **ret, const char *path, char *error, size_t error_size);
+/** Result 0, or -errno: the record is lost, count it. */
+int mt_record_sink_write(struct mt_record_sink *sink, const char *line);
+/** Open the path again, after it was moved away. The old file stays in use where that fails. */
+int mt_record_sink_reopen(struct mt_record_sink *sink);
+/** Flush what is buffered; called when idle and before reports. Result 0 or -errno. */
+int mt_record_sink_flush(struct mt_record_sink *sink);
+int mt_record_sink_close(struct mt_record_sink *sink);
+
+#endif
