@@ -77,6 +77,8 @@ struct mt_flow_table {
 	uint32_t sweep;	       /* where the next sweep begins */
 };
 
+#define MT_FLOW_FLOWS_MAX (1u << 30) /* what a table or a cache may be asked to hold */
+
 /** Bytes of memory for a table that can hold this many flows; zeroed by the caller, 64-byte aligned. */
 size_t mt_flow_table_bytes(uint32_t flows);
 
@@ -98,12 +100,13 @@ struct mt_flow *mt_flow_insert(struct mt_flow_table *table, uint64_t fingerprint
 /** Give an entry back. Other entries may move: every pointer into the table is stale afterwards. */
 void mt_flow_remove(struct mt_flow_table *table, struct mt_flow *flow);
 
-/** What a sweep asks of each flow it passes: true lets the sweep remove it. */
+/** What a sweep asks of each flow it passes: true lets the sweep remove it. Must not insert or remove. */
 typedef bool mt_flow_visit(void *context, struct mt_flow *flow);
 
 /**
- * Look at the next places of the table, going round.
- * places   how many slots to pass, used or not; a few per burst keeps the cost flat
+ * Look at the next places of the table, going round. A removal moves another flow into the place: it is
+ * looked at as well, so that nothing is left out; near the table's end a flow may be looked at twice.
+ * places   how many slots to pass, used or not; a few per burst keeps the cost flat, mask + 1 pass all
  * Result   true where this call passed the table's end, so that a round is complete
  */
 bool mt_flow_sweep(struct mt_flow_table *table, uint32_t places, mt_flow_visit *visit, void *context);
@@ -111,28 +114,32 @@ bool mt_flow_sweep(struct mt_flow_table *table, uint32_t places, mt_flow_visit *
 /** What SYN and SYN-ACK left behind of a connection that has sent no payload yet. */
 struct mt_flow_syn {
 	uint64_t fingerprint;
-	uint64_t time_ns;	/* of the SYN, or of the SYN-ACK where only that was seen */
-	uint64_t synack_ns;	/* of the SYN-ACK; 0 where none was seen */
-	uint32_t isn[2];	/* by sending side, where has_isn says so */
-	uint8_t has_isn;	/* bit per side */
-	uint8_t client_side;	/* the side that sent the SYN (or got the SYN-ACK) */
+	uint64_t time_ns;    /* of the SYN, or of the SYN-ACK where only that was seen */
+	uint64_t synack_ns;  /* of the SYN-ACK; 0 where none was seen */
+	uint32_t isn[2];     /* by sending side, where has_isn says so */
+	uint8_t has_isn;     /* bit per side */
+	uint8_t client_side; /* the side that sent the SYN (or got the SYN-ACK) */
 	uint8_t pad[6];
 };
 
 /**
  * Fixed, overwritten, never grown: a SYN flood costs nothing (DESIGN.md, decision 4).
- * Four ways a set; the oldest of a set makes room.
+ * Four ways a set, two cache lines; the oldest of a set makes room.
  */
 struct mt_flow_syn_cache {
-	struct mt_flow_syn *slots; /* kept */
-	uint32_t mask;		   /* sets - 1 */
+	struct mt_flow_syn_set *sets; /* kept; their layout is syn.c's business */
+	uint32_t mask;		      /* sets - 1 */
 };
 
+/** Bytes of memory for a cache of this many connections; zeroed by the caller, 64-byte aligned. */
 size_t mt_flow_syn_cache_bytes(uint32_t entries);
 void mt_flow_syn_cache_init(struct mt_flow_syn_cache *cache, void *memory, uint32_t entries);
 
 /**
- * Note a SYN or SYN-ACK. A SYN with another sequence number than the one noted begins anew.
+ * Note a SYN or SYN-ACK. A repeated one keeps the first time. A SYN with another sequence number than
+ * the one noted begins anew, a SYN-ACK with another one counts instead of the one before. A SYN seen
+ * after its SYN-ACK (two queues, two taps) completes what is known, unless it is so much later that it
+ * must be another connection's.
  * side  the sender
  */
 void mt_flow_syn_note(struct mt_flow_syn_cache *cache, uint64_t fingerprint, unsigned side, uint32_t seq,

@@ -42,10 +42,10 @@ struct mt_packet {
 	uint8_t src[16];
 	uint8_t dst[16];
 	uint32_t seq;
-	uint32_t ack;		 /* meaningful with MT_TCP_ACK */
-	uint32_t ip_bytes;	 /* of the innermost IP datagram, header included, as on the wire */
+	uint32_t ack;		   /* meaningful with MT_TCP_ACK */
+	uint32_t ip_bytes;	   /* of the innermost IP datagram, header included, as on the wire */
 	uint32_t payload_wire_len; /* bytes of TCP payload that the IP length promises */
-	struct mt_span payload;	 /* borrowed from the frame; shorter than promised where truncated */
+	struct mt_span payload;	   /* borrowed from the frame; shorter than promised where truncated */
 };
 
 /**
