@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 the mailtap authors
+"""Debian's Postfix and Dovecot with settings of their own, started inside the servers' namespace.
+
+Every path lies in the recorder's temporary folder; the system's own mail configuration is neither
+read nor written. What is started here is stopped here, by its process id.
+"""
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+from network import HOSTS, address, run
+
+NAME = "mail.example.org"
+BANNER = f"{NAME} ESMTP Postfix (Debian/GNU)"
+
+
+def wait_for(what, test, seconds=20):
+    end = time.time() + seconds
+    while not test():
+        if time.time() > end:
+            raise RuntimeError(f"{what}: nothing after {seconds} s")
+        time.sleep(0.05)
+
+
+def make_certificates(folder):
+    """A small authority and one server certificate; clients that check know neither."""
+    def openssl(*words):
+        run("openssl", *words)
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"]
+    openssl("req", "-x509", *curve, "-days", "3650", "-subj", "/O=Example/CN=Example Test CA",
+            "-keyout", f"{folder}/ca.key", "-out", f"{folder}/ca.pem")
+    openssl("req", *curve, "-subj", f"/O=Example/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}",
+            "-keyout", f"{folder}/server.key", "-out", f"{folder}/server.csr")
+    openssl("x509", "-req", "-in", f"{folder}/server.csr", "-CA", f"{folder}/ca.pem", "-CAkey", f"{folder}/ca.key",
+            "-CAcreateserial", "-days", "3650", "-copy_extensions", "copy", "-out", f"{folder}/server.pem")
+
+
+# One row per listener: address, port, options of smtpd(8) beside those of main.cf.
+AUTH = ["smtpd_sasl_auth_enable=yes"]
+LISTENERS = [
+    ("main", 25, []),
+    ("main", 587, AUTH),
+    ("main", 2525, []),
+    ("main", 465, AUTH + ["smtpd_tls_wrappermode=yes"]),
+    ("notls", 25, ["smtpd_tls_security_level=none"]),
+    ("notls", 587, AUTH + ["smtpd_tls_security_level=none"]),
+    ("broken", 25, ["smtpd_tls_cert_file=$config_directory/none.pem", "smtpd_tls_key_file=$config_directory/none.pem"]),
+    ("tls13", 25, ["smtpd_tls_protocols=>=TLSv1.3", "smtpd_tls_mandatory_protocols=>=TLSv1.3"]),
+    ("strict", 25, ["smtpd_tls_security_level=encrypt"]),
+    ("strict", 587, AUTH + ["smtpd_tls_auth_only=yes"]),
+    # Without delay_reject the client restrictions run before the greeting, and sleep is one of them.
+    ("slow", 25, ["smtpd_delay_reject=no", "{ smtpd_client_restrictions = sleep 3 }"]),
+]
+
+MAIN_CF = """\
+compatibility_level = 3.6
+queue_directory = {root}/spool
+data_directory = {root}/lib
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+mail_owner = postfix
+setgid_group = postdrop
+maillog_file = {root}/log
+maillog_file_prefixes = {root}
+myhostname = {name}
+mydestination =
+mynetworks = 127.0.0.0/8
+relay_domains = example.org
+relay_transport = discard:
+default_transport = discard:
+smtpd_banner = {banner}
+smtpd_peername_lookup = no
+smtpd_client_port_logging = yes
+smtpd_error_sleep_time = 0
+smtpd_forbid_unauth_pipelining = no
+smtpd_tls_security_level = may
+smtpd_tls_cert_file = {tls}/server.pem
+smtpd_tls_key_file = {tls}/server.key
+smtpd_tls_loglevel = 1
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = {auth}
+postscreen_greet_wait = 2s
+postscreen_greet_banner = {name} please wait
+postscreen_access_list =
+"""
+
+MASTER_CF = """\
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+postlog unix-dgram n - n - 1 postlogd
+smtpd pass - - n - - smtpd
+tlsproxy unix - - n - 0 tlsproxy
+dnsblog unix - - n - 0 dnsblog
+"""
+
+
+class Postfix:
+    def __init__(self, network, folder, tls, auth):
+        self.root = pathlib.Path(folder)
+        self.log = self.root / "log"
+        for name in ("etc", "spool", "lib"):
+            (self.root / name).mkdir(parents=True)
+        shutil.chown(self.root / "lib", "postfix")
+        (self.root / "etc/main.cf").write_text(
+            MAIN_CF.format(root=self.root, name=NAME, banner=BANNER, tls=tls, auth=auth))
+        (self.root / "etc/master.cf").write_text(MASTER_CF + "".join(self._listeners()))
+        self.command = network.on_server("postfix", "-c", str(self.root / "etc"))
+
+    @staticmethod
+    def _listeners():
+        rows = [(address(host, ip), port, options) for host, port, options in LISTENERS for ip in (4, 6)]
+        for where, port, options in rows:
+            where = f"[{where}]" if ":" in where else where
+            text = "".join(f" -o {option}" for option in options)
+            yield f"{where}:{port} inet n - n - - smtpd{text}\n"
+        yield f"{address('screen')}:25 inet n - n - 1 postscreen\n"
+
+    def start(self):
+        result = run(*self.command, "start", check=False)
+        if result.returncode:
+            raise RuntimeError(f"Postfix does not start: {result.stderr}")
+        wait_for("Postfix", lambda: self.log.exists() and "daemon started" in self.log.read_text())
+
+    def stop(self):
+        pid = self.root / "spool/pid/master.pid"
+        run(*self.command, "stop", check=False)
+        if pid.exists() and pathlib.Path(f"/proc/{pid.read_text().strip()}/comm").exists():
+            os.kill(int(pid.read_text()), signal.SIGKILL)
+
+
+DOVECOT_CF = """\
+base_dir = {root}/run
+state_dir = {root}/state
+instance_name = {name}
+log_path = {root}/log
+hostname = {host}
+listen = {listen}
+protocols = imap pop3 sieve lmtp
+ssl = yes
+ssl_cert = <{tls}/server.pem
+ssl_key = <{tls}/server.key
+disable_plaintext_auth = no
+auth_mechanisms = plain login cram-md5
+auth_failure_delay = 0
+login_log_format_elements = user=<%u> method=%m rip=%r rport=%b lip=%l lport=%a %c %k
+mail_location = maildir:{mail}/%u
+mail_privileged_group =
+passdb {{
+  driver = passwd-file
+  args = scheme=plain username_format=%u {users}
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home={mail}/%u
+}}
+service auth {{
+  unix_listener {root}/auth {{
+    mode = 0660
+    user = postfix
+  }}
+}}
+service imap-login {{
+  inet_listener imap-other {{
+    port = 1143
+  }}
+  inet_listener imaps-other {{
+    port = 10993
+    ssl = yes
+  }}
+}}
+service managesieve-login {{
+  inet_listener sieve {{
+    port = 4190
+  }}
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    port = 24
+  }}
+}}
+"""
+
+# One row per instance: name, addresses, settings that differ.
+INSTANCES = [
+    ("main", [address("main"), address("main", 6)], ""),
+    ("notls", [address("notls"), address("notls", 6)], "ssl = no\n"),
+    ("tls13", [address("tls13")], "ssl_min_protocol = TLSv1.3\n"),
+    ("strict", [address("strict")], "disable_plaintext_auth = yes\n"),
+    ("apop", [address("apop")], "auth_mechanisms = plain login cram-md5 apop\n"),
+]
+
+
+class Dovecot:
+    def __init__(self, network, folder, name, listen, settings, tls, mail, users):
+        self.root = pathlib.Path(folder)
+        self.log = self.root / "log"
+        (self.root / "run").mkdir(parents=True)
+        (self.root / "state").mkdir()
+        text = DOVECOT_CF.format(root=self.root, name=name, host=NAME, listen=", ".join(listen), tls=tls, mail=mail,
+                                 users=users)
+        (self.root / "dovecot.conf").write_text(text + settings)
+        self.command = network.on_server("dovecot", "-F", "-c", str(self.root / "dovecot.conf"))
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def ready(self):
+        if self.process.poll() is not None:
+            raise RuntimeError(f"Dovecot does not start: {self.process.stderr.read().decode()}")
+        return self.log.exists() and "starting up" in self.log.read_text()
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+class Servers:
+    """All of them; lines() gives what they logged since the last mark()."""
+
+    def __init__(self, network, folder, users):
+        self.folder = pathlib.Path(folder)
+        self.mail = self.folder / "mail"
+        self.mail.mkdir()
+        owner = pwd.getpwnam("nobody")
+        os.chown(self.mail, owner.pw_uid, owner.pw_gid)
+        tls = self.folder / "tls"
+        tls.mkdir()
+        make_certificates(tls)
+        accounts = self.folder / "users"
+        accounts.write_text("".join(f"{user}:{{PLAIN}}{word}\n" for user, word in users.items()))
+        self.dovecots = [Dovecot(network, self.folder / f"dovecot-{name}", name, listen, settings, tls, self.mail,
+                                 accounts) for name, listen, settings in INSTANCES]
+        self.postfix = Postfix(network, self.folder / "postfix", tls, self.dovecots[0].root / "auth")
+        self.logs = [server.log for server in (self.postfix, *self.dovecots)]
+        self.marks = {}
+
+    def __enter__(self):
+        self.started = []
+        try:
+            for server in (*self.dovecots, self.postfix):
+                self.started.append(server)
+                server.start()
+            for server in self.dovecots:
+                wait_for(f"Dovecot at {server.root.name}", server.ready)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for server in reversed(self.started):
+            server.stop()
+
+    def mark(self):
+        self.marks = {log: log.stat().st_size for log in self.logs}
+
+    def lines(self):
+        found = []
+        for log in self.logs:
+            with open(log, errors="replace") as file:
+                file.seek(self.marks.get(log, 0))
+                found += file.read().splitlines()
+        return found
+
+    def fill_box(self, user, mails):
+        """The user's mailbox holds exactly these new mails."""
+        box = self.mail / user
+        shutil.rmtree(box, ignore_errors=True)
+        owner = pwd.getpwnam("nobody")
+        for folder in (box, box / "cur", box / "new", box / "tmp"):
+            folder.mkdir()
+            os.chown(folder, owner.pw_uid, owner.pw_gid)
+        for number, text in enumerate(mails):
+            path = box / "new" / f"{int(time.time())}.{number}.{socket.gethostname()}"
+            path.write_bytes(text.replace("\n", "\r\n").encode())
+            os.chown(path, owner.pw_uid, owner.pw_gid)
+
+
+assert len(set(HOSTS.values())) == len(HOSTS)

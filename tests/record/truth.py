@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 the mailtap authors
+"""What a scenario says about a session. The recorder adds the client's port, the greeting and the source."""
+
+
+def starttls(offered, requested, response, outcome):
+    return {"offered": offered, "requested": requested, "response": response, "outcome": outcome}
+
+
+# offered is None where the client never asked for the list, so that no observer could know it.
+UNUSED = starttls(True, False, None, "offered_unused")
+NOT_OFFERED = starttls(False, False, None, "not_offered")
+UNASKED = starttls(None, False, None, "unknown")
+DONE = starttls(True, True, "accepted", "established")
+DONE_UNASKED = starttls(None, True, "accepted", "established")
+FAILED = starttls(True, True, "accepted", "failed")
+FAILED_UNASKED = starttls(None, True, "accepted", "failed")
+REFUSED = starttls(True, True, "refused", "refused")
+REFUSED_UNOFFERED = starttls(False, True, "refused", "refused")
+REFUSED_UNASKED = starttls(None, True, "refused", "refused")
+CLEAR_AFTER_ACCEPT = starttls(True, True, "accepted", "cleartext_after_accept")
+
+
+def session(app_proto, port, security, starttls_seen, ip=4, auth=(), messages=0, tls_version=None, sni=None):
+    return {"src_port": None, "dest_port": port, "ip": ip, "app_proto": app_proto, "security": security,
+            "starttls": starttls_seen, "banner": None,
+            "auth": [{"mechanism": mechanism, "outcome": outcome} for mechanism, outcome in auth],
+            "messages": messages, "tls_version": tls_version, "sni": sni}
+
+
+def clear(app_proto, port, starttls_seen, **more):
+    return session(app_proto, port, "cleartext", starttls_seen, **more)
+
+
+def upgraded(app_proto, port, version, starttls_seen=DONE, **more):
+    return session(app_proto, port, "starttls", starttls_seen, tls_version=f"TLS {version}", **more)
+
+
+def implicit(app_proto, port, version, **more):
+    return session(app_proto, port, "implicit_tls", None, tls_version=f"TLS {version}", **more)
+
+
+def broken_off(app_proto, port, starttls_seen=FAILED, version=None, **more):
+    """Accepted, but the handshake never finished; the version is known where a ServerHello was sent."""
+    return session(app_proto, port, "unknown", starttls_seen, tls_version=version and f"TLS {version}", **more)
