@@ -35,7 +35,7 @@ unsigned mt_flow_key_make(struct mt_flow_key *ret, const struct mt_packet *packe
 	memcpy(ret->addr[side ^ 1], packet->dst, sizeof(packet->dst));
 	ret->port[side] = packet->src_port;
 	ret->port[side ^ 1] = packet->dst_port;
-	ret->vlan = vlan_in_key && packet->vlan_count > 0 ? packet->vlan[0] : 0;
+	ret->vlan = vlan_in_key ? packet->vlan[0] : 0;
 	ret->ip_version = packet->ip_version;
 	ret->pad = 0;
 	return side;

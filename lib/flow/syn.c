@@ -84,7 +84,7 @@ static struct way *choose_way(const struct mt_flow_syn_cache *cache, uint64_t fi
 	struct mt_flow_syn_set *set = &cache->sets[fingerprint & cache->mask];
 	struct way *chosen = &set->ways[0];
 
-	for (unsigned i = 1; i < WAYS && !is_free(chosen); i++)
+	for (unsigned i = 1; i < WAYS; i++)
 		if (is_free(&set->ways[i]) || set->ways[i].time_ns < chosen->time_ns)
 			chosen = &set->ways[i];
 	return chosen;

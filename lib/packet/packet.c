@@ -205,7 +205,7 @@ static enum mt_verdict read_extension(struct walk *walk)
 	return step_over(walk, EXTENSION_BYTES + (size_t)walk->at[1] * 8);
 }
 
-/* A fragment header with offset 0 and nothing to follow is a whole datagram (RFC 6946 2). */
+/* A fragment header with offset 0 and nothing to follow is a whole datagram (RFC 8200 4.5). */
 static enum mt_verdict read_fragment(struct walk *walk)
 {
 	if (walk->ip_version != 6)

@@ -36,7 +36,7 @@ struct mt_packet {
 	uint8_t tcp_flags;  /* enum mt_tcp_flag */
 	uint8_t vlan_count; /* identifiers in vlan[], outermost first */
 	bool is_truncated;  /* the capture's snap length cut bytes that the IP length promises */
-	uint16_t vlan[MT_PACKET_VLANS_MAX];
+	uint16_t vlan[MT_PACKET_VLANS_MAX]; /* 0 where there was no tag; an identifier may be 0 as well */
 	uint16_t src_port;
 	uint16_t dst_port;
 	uint8_t src[16];

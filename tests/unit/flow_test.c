@@ -257,7 +257,7 @@ static bool visit_flow(void *context, struct mt_flow *flow)
 	unsigned i = index_of(model, flow->fingerprint);
 
 	assert_true(model->is_in[i]); /* removed ones do not come back */
-	assert_int_equal(flow->handle, i);
+	assert_int_equal(flow->handle, i + 1);
 	model->visits[i]++;
 	if (model->keep_every == 0 || i % model->keep_every == 0)
 		return false;
@@ -283,7 +283,7 @@ static void assert_same(struct mt_flow_table *table, const struct model *model)
 		struct mt_flow *flow = mt_flow_find(table, model->names[i]);
 		assert_int_equal(flow != NULL, model->is_in[i]);
 		if (flow != NULL)
-			assert_int_equal(flow->handle, i);
+			assert_int_equal(flow->handle, i + 1);
 		used += model->is_in[i];
 	}
 	assert_int_equal(table->used, used);
@@ -301,7 +301,8 @@ static void change_one(struct mt_flow_table *table, struct model *model)
 		struct mt_flow *flow = mt_flow_insert(table, model->names[i]);
 		assert_int_equal(flow == NULL, is_full);
 		if (flow != NULL) {
-			flow->handle = i;
+			assert_int_equal(flow->handle, 0); /* nothing is left of who stood there */
+			flow->handle = i + 1;
 			model->is_in[i] = true;
 		}
 	}
@@ -524,6 +525,7 @@ static void a_flood_overwrites_and_never_grows(void **state)
 	struct mt_flow_syn_cache cache = make_cache(256);
 	struct mt_flow_syn syn;
 
+	assert_false(mt_flow_syn_take(&cache, 3, &syn)); /* small enough to be all flags */
 	random_state = 1;
 	for (unsigned i = 0; i < 100000; i++) {
 		uint64_t name = random64() | 1;

@@ -337,9 +337,9 @@ static void what_is_not_ip_is_not_malformed(void **state)
 static void tags_are_stepped_over_and_two_are_kept(void **state) /* G19 */
 {
 	(void)state;
-	static const uint16_t types[] = {0x88a8, 0x8100, 0x9100, 0x8100};
-	static const uint16_t tags[] = {0x6065, 0x0fff, 0x0003, 0x1000}; /* with priority and drop bits */
-	static const uint16_t ids[] = {0x065, 0xfff, 3, 0};
+	static const uint16_t types[] = {0x88a8, 0x8100, 0x9100, 0x8100, 0x8100, 0x88a8, 0x8100, 0x9100};
+	static const uint16_t tags[] = {0x6065, 0x1fff, 0x0003, 0x1000, 5, 6, 7, 8}; /* some with priority */
+	static const uint16_t ids[] = {0x065, 0xfff};
 
 	for (unsigned count = 1; count <= MT_ARRAY_LEN(types); count++) {
 		struct frame frame = {0};
@@ -624,10 +624,18 @@ static void a_jumbogram_says_its_length_in_an_option(void **state)
 	assert_int_equal(packet.payload.len, TEXT_BYTES);
 	assert_true(packet.is_truncated);
 
-	/* Lengths that are no jumbogram's are not believed: the frame's counts. */
-	static const uint8_t wrong[][4] = {{0, 0, 0, 1}, {0, 0, 0xff, 0xff}, {0xff, 0xff, 0xff, 0xff}};
+	size_t whole = frame.len;
+	for (frame.len = 0; frame.len < whole - TEXT_BYTES; frame.len++)
+		assert_int_equal(verdict_of(&frame), MT_VERDICT_MALFORMED);
+	frame.len = whole;
+
+	/* Options that are no jumbogram's are not believed: the frame's length counts. */
+	static const uint8_t wrong[][6] = {
+	    {0xc2, 4, 0, 0, 0, 1},	 {0xc2, 4, 0, 0, 0xff, 0xff}, {0xc2, 4, 0xff, 0xff, 0xff, 0xff},
+	    {0xc2, 3, 0x00, 0x01, 0, 0}, {0xc3, 4, 0x00, 0x01, 0, 0},
+	};
 	for (size_t i = 0; i < MT_ARRAY_LEN(wrong); i++) {
-		memcpy(frame.bytes + frame.ip_at + 44, wrong[i], 4);
+		memcpy(frame.bytes + frame.ip_at + 42, wrong[i], 6);
 		assert_decodes(MT_PACKET_LINK_ETHERNET, &frame, 6, 48 + TCP_BYTES + TEXT_BYTES);
 	}
 }
@@ -669,6 +677,20 @@ static void headers_that_lie_are_malformed(void **state)
 			put_datagram_v6(&frame);
 		assert_int_equal(verdict_of(&frame), MT_VERDICT_DIALOGUE);
 		frame.bytes[frame.ip_at + cases[i].at] = cases[i].value;
+		assert_int_equal(verdict_of(&frame), MT_VERDICT_MALFORMED);
+	}
+}
+
+/* What a reader that believed the length would find there is a good TCP header. */
+static void an_ipv4_header_below_20_bytes_is_not_read_anyway(void **state)
+{
+	(void)state;
+	for (unsigned words = 0; words < 5; words++) {
+		struct frame frame = {0};
+		put_ethernet(&frame, 0x0800);
+		put_datagram_v4(&frame);
+		frame.bytes[frame.ip_at] = (uint8_t)(0x40 + words);
+		frame.bytes[frame.ip_at + words * 4 + 12] = 0x50;
 		assert_int_equal(verdict_of(&frame), MT_VERDICT_MALFORMED);
 	}
 }
@@ -760,6 +782,7 @@ int main(void)
 	    cmocka_unit_test(length_0_of_a_small_frame_is_no_length),
 	    cmocka_unit_test(a_jumbogram_says_its_length_in_an_option),
 	    cmocka_unit_test(headers_that_lie_are_malformed),
+	    cmocka_unit_test(an_ipv4_header_below_20_bytes_is_not_read_anyway),
 	    cmocka_unit_test(an_extension_beyond_the_datagram_is_malformed),
 	    cmocka_unit_test(other_transports_are_not_tcp),
 	    cmocka_unit_test(tunnels_are_named),
