@@ -15,22 +15,25 @@
 #include "base.h"
 #include "pool.h"
 
-#define MT_TLS_HELLO_MAX   (32 * 1024) /* longest hello put together, bytes */
-#define MT_TLS_NAME_MAX	   255	       /* longest SNI kept (RFC 1035 2.3.4) */
-#define MT_TLS_ALPNS_MAX   8	       /* protocol names kept */
-#define MT_TLS_ALPN_MAX	   32	       /* longest of them kept, bytes */
-#define MT_TLS_LIST_MAX	   128	       /* ciphers, extensions... kept for fingerprints; GREASE left out */
+#define MT_TLS_HELLO_MAX (32 * 1024) /* longest hello put together, bytes */
+#define MT_TLS_NAME_MAX	 255	     /* longest SNI kept (RFC 1035 2.3.4) */
+#define MT_TLS_ALPNS_MAX 8	     /* protocol names kept */
+#define MT_TLS_ALPN_MAX	 32	     /* longest of them kept, bytes */
+#define MT_TLS_LIST_MAX	 128	     /* ciphers, extensions... kept for fingerprints; GREASE left out */
 
 /** What one hello says. Lists keep wire order, without GREASE values (RFC 8701). */
 struct mt_tls_hello {
 	uint16_t legacy_version;
-	uint16_t version;	/* highest offered (client) or chosen (server); supported_versions counted */
-	uint16_t cipher;	/* server: the chosen suite */
-	bool is_retry;		/* server: a HelloRetryRequest (RFC 8446 4.1.3) */
-	bool has_sentinel;	/* server: the DOWNGRD bytes at the end of random (RFC 8446 4.1.3) */
-	bool is_overfull;	/* a list was longer than kept: no fingerprints */
+	uint16_t version;  /* highest offered (client) or chosen (server); supported_versions counted */
+	uint16_t cipher;   /* server: the chosen suite */
+	bool is_retry;	   /* server: a HelloRetryRequest (RFC 8446 4.1.3) */
+	bool has_sentinel; /* server: the DOWNGRD bytes at the end of random (RFC 8446 4.1.3) */
+	bool is_overfull;  /* a list was longer than kept: no fingerprints */
+	bool is_malformed; /* lengths inside contradict each other: read as far as it goes, no fingerprints */
+	bool is_ssl2_style; /* client: in the clothes of SSLv2 (RFC 5246 E.2): no fingerprints */
 	uint8_t sni_len;
 	char sni[MT_TLS_NAME_MAX + 1];
+	uint8_t alpn_ends[2]; /* first and last byte of the first protocol name, however long; 0 if none */
 	uint8_t alpn_count;
 	struct {
 		uint8_t len;
@@ -47,23 +50,29 @@ struct mt_tls_hello {
 
 /** How far one direction's bytes have come. */
 struct mt_tls_side {
-	uint8_t header[5];	/* record header being put together */
-	uint8_t header_len;	/* bytes of it in hand */
-	uint8_t message[4];	/* handshake message header being put together */
-	uint8_t message_len;	/* bytes of it in hand */
-	uint16_t record_left;	/* bytes of the current record still to come */
-	uint32_t body_left;	/* bytes of the current handshake message still to come */
-	uint32_t kept_first;	/* pieces with a hello's beginning, MT_POOL_NONE if none */
-	uint32_t kept_bytes;
-	uint8_t alert[2];	/* a plaintext alert being read */
+	uint32_t body_left;   /* bytes of the current handshake message still to come */
+	uint32_t kept_first;  /* pieces with a hello's beginning, MT_POOL_NONE if none */
+	uint32_t kept_last;   /* the last of them, MT_POOL_NONE if none */
+	uint16_t kept_bytes;  /* bytes in them, at most MT_TLS_HELLO_MAX */
+	uint16_t record_left; /* bytes of the current record still to come */
+	uint8_t record_kind;  /* what is done with them, see tls.c */
+	uint8_t header[5];    /* record header being put together */
+	uint8_t header_len;  /* bytes of it in hand; after MT_TLS_NOT_TLS those that earlier calls consumed */
+	uint8_t message[4];  /* handshake message header being put together */
+	uint8_t message_len; /* bytes of it in hand */
+	uint8_t alert[2];    /* a plaintext alert being read */
 	uint8_t alert_len;
-	uint8_t alert_code;	/* description of a fatal plaintext alert, where has_alert */
-	bool has_alert;
-	bool has_hello;		/* client: ClientHello; server: ServerHello that is no retry request */
-	bool has_ccs;		/* ChangeCipherSpec seen */
-	bool has_encrypted;	/* an encrypted record after the point where encryption begins */
-	bool has_certificate;	/* a Certificate message in clear (TLS 1.2 and older) */
-	bool is_broken;		/* no TLS any more, or a gap: nothing further is read */
+	uint8_t alert_code;    /* description of a fatal plaintext alert, where has_alert */
+	bool has_alert;	       /* a fatal alert came in clear: this handshake failed */
+	bool has_close_notify; /* a plaintext close_notify of level warning: given up without a failure */
+	bool has_hello;	       /* client: ClientHello; server: ServerHello that is no retry request */
+	bool offers_early;     /* client: its last hello announced early data (RFC 8446 4.2.10) */
+	bool has_ccs;	       /* ChangeCipherSpec seen; in TLS 1.3 it means nothing */
+	bool has_encrypted;    /* an encrypted record after the point where encryption begins */
+	bool has_short; /* TLS 1.3: an encrypted record too short to be of the handshake: an alert, perhaps */
+	bool has_certificate; /* a Certificate message in clear that is not empty (TLS 1.2 and older) */
+	bool is_passing;      /* the current handshake message is passed over by length */
+	bool is_broken;	      /* no TLS any more, or a gap: nothing further is read */
 };
 
 struct mt_tls {
@@ -71,6 +80,7 @@ struct mt_tls {
 	uint16_t version;    /* agreed: of the ServerHello; 0 before */
 	uint16_t cipher;     /* agreed */
 	uint8_t hellos_lost; /* hellos over the limit or without pool */
+	bool is_retried;     /* the server asked for another ClientHello: ChangeCipherSpec means nothing */
 };
 
 /** What a feed has brought. */
@@ -78,16 +88,17 @@ enum mt_tls_event {
 	MT_TLS_MORE,	     /* nothing new */
 	MT_TLS_CLIENT_HELLO, /* *ret_hello is filled with the client's hello */
 	MT_TLS_SERVER_HELLO, /* *ret_hello is filled with the server's hello or retry request */
-	MT_TLS_NOT_TLS,	     /* these bytes are no TLS record: the rest was not consumed */
+	MT_TLS_NOT_TLS,	     /* no TLS record begins here: the rest was not consumed. Said once a direction */
 	MT_TLS_DONE,	     /* both directions have shown all there is to learn (see is_established) */
 };
 
 /** How a stretch of bytes begins, seen from the first of them. */
 enum mt_tls_start {
 	MT_TLS_START_NO,
-	MT_TLS_START_MAYBE,  /* a proper beginning of a start; more bytes decide */
-	MT_TLS_START_HELLO,  /* 16 03 00..04, a sane length, then the hello of that direction; or an SSLv2-style hello */
-	MT_TLS_START_ALERT,  /* a plaintext alert record first: a failed handshake, no text */
+	MT_TLS_START_MAYBE, /* a proper beginning of a start; more bytes decide */
+	MT_TLS_START_HELLO, /* 16 03 00..04, a sane length, then the hello of that direction; or an
+			       SSLv2-style hello */
+	MT_TLS_START_ALERT, /* a plaintext alert record, no text: feed it, has_alert says if it was fatal */
 };
 
 /**
@@ -105,7 +116,7 @@ void mt_tls_clear(struct mt_tls *tls, struct mt_pool *pool);
  * Read on in one direction. Returns after the first event; call again with what was not consumed.
  * pool        pieces of at least 256 bytes for hellos that come in parts
  * bytes       borrowed
- * consumed    always written; all of bytes where the result is MT_TLS_MORE
+ * consumed    always written; all of bytes where the result is MT_TLS_MORE or _DONE
  * ret_hello   written with the hello events; scratch space of the worker, may be reused at will
  * Owner       the worker that owns the flow
  */
@@ -116,9 +127,9 @@ enum mt_tls_event mt_tls_feed(struct mt_tls *tls, struct mt_pool *pool, enum mt_
 void mt_tls_gap(struct mt_tls *tls, struct mt_pool *pool, enum mt_direction direction);
 
 /**
- * Whether the handshake was finished (BEHAVIOURS G13): up to TLS 1.2 ChangeCipherSpec and an encrypted record,
- * in TLS 1.3 the ServerHello and then application data, from both sides, or from the only side where
- * only one is seen.
+ * Whether the handshake was finished (BEHAVIOURS G13): up to TLS 1.2 ChangeCipherSpec and an encrypted
+ * record, in TLS 1.3 the ServerHello and then application data, from both sides, or from the only side where
+ * only one is seen. A plaintext fatal alert of a seen side means that it was not.
  * is_seen   by direction: whether any packet of that direction was seen
  */
 bool mt_tls_is_established(const struct mt_tls *tls, const bool is_seen[MT_DIRECTION_COUNT]);
@@ -131,7 +142,8 @@ const char *mt_tls_cipher_name(uint16_t cipher);
 
 /*
  * Fingerprints. They use OpenSSL's digests and therefore allocate: not for the hot path, the control
- * thread calls them. Results are zero-terminated.
+ * thread calls them. Results are zero-terminated; empty where the hello allows none (see its flags).
+ * Source  github.com/salesforce/ja3 (JA3, JA3S); FoxIO, technical_details/JA4 (JA4)
  */
 #define MT_TLS_JA3_SIZE 33 /* MD5 in hexadecimal */
 #define MT_TLS_JA4_SIZE 37

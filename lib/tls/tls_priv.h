@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+/**
+ * Inside the module: a hello as one contiguous message, turned into its facts.
+ * Neither function can fail: what contradicts itself is read as far as it goes and marked.
+ */
+#ifndef MT_TLS_PRIV_H
+#define MT_TLS_PRIV_H
+
+#include "tls.h"
+
+#define MT_TLS_EXTENSION_SERVER_NAME 0	/* RFC 6066 3 */
+#define MT_TLS_EXTENSION_ALPN	     16 /* RFC 7301 3.1 */
+#define MT_TLS_EXTENSION_EARLY_DATA  42 /* RFC 8446 4.2.10 */
+
+/** The body of a ClientHello or ServerHello, without the four bytes of the handshake header. */
+void mt_tls_read_hello(struct mt_tls_hello *hello, enum mt_direction direction, struct mt_span body);
+
+/** An SSLv2-style hello from behind its version on (RFC 5246 E.2). */
+void mt_tls_read_ssl2_hello(struct mt_tls_hello *hello, uint16_t version, struct mt_span body);
+
+/** Whether an extension is among those kept. */
+bool mt_tls_hello_has(const struct mt_tls_hello *hello, uint16_t extension);
+
+#endif
