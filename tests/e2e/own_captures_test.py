@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 the mailtap authors
+"""Every capture of the project through mailtap, compared with what was known when it was recorded.
+
+Beside NAME.pcap stands NAME.truth.json, written from the servers' logs by whoever recorded the session: a list of the
+sessions, [] where no connection may have a record. Every key that the truth has is compared. Arguments after the
+program: names of captures.
+"""
+import ipaddress
+import json
+import sys
+
+import common
+
+NO_TLS = {"version": None, "sni": None}
+
+# A key of the truth, and where a record says the same.
+PLACES = {
+    "src_port": lambda record: record["src_port"],
+    "dest_port": lambda record: record["dest_port"],
+    "ip": lambda record: ipaddress.ip_address(record["src_ip"]).version,
+    "app_proto": lambda record: record["app_proto"],
+    "security": lambda record: record["mail"]["security"],
+    "starttls": lambda record: record["mail"]["starttls"],
+    "banner": lambda record: record["mail"].get("banner"),
+    "auth": lambda record: record["mail"].get("auth") or [],
+    "messages": lambda record: record["mail"].get("messages"),
+    "tls_version": lambda record: (record.get("tls") or NO_TLS).get("version"),
+    "sni": lambda record: (record.get("tls") or NO_TLS).get("sni"),
+}
+NOT_COMPARED = {"source"}  # how the truth is known
+
+
+def by_ports(items):
+    found = {}
+    for item in items:
+        found.setdefault((item["src_port"], item["dest_port"]), []).append(item)
+    return found
+
+
+def differs(wanted, ours):
+    """Objects are compared in the keys that the truth has: a record may say more, such as the reply's code."""
+    if isinstance(wanted, dict) and isinstance(ours, dict):
+        return any(differs(value, ours.get(name)) for name, value in wanted.items())
+    if isinstance(wanted, list) and isinstance(ours, list):
+        return len(wanted) != len(ours) or any(map(differs, wanted, ours))
+    return wanted != ours
+
+
+def compare(truth, records):
+    expected, written = by_ports(truth), by_ports(records)
+    findings = []
+    for ports in sorted(expected.keys() | written.keys()):
+        name = f"{ports[0]}>{ports[1]}"
+        wanted, ours = expected.get(ports, []), written.get(ports, [])
+        if len(wanted) != len(ours):
+            findings.append(f"{name}: {len(ours)} records, {len(wanted)} expected")
+            continue
+        for session, record in zip(wanted, ours):
+            for key in session.keys() - NOT_COMPARED:
+                if key not in PLACES:
+                    findings.append(f"{name}: the truth has a key that is not compared: {key}")
+                elif differs(session[key], PLACES[key](record)):
+                    findings.append(f"{name} {key}: ours {PLACES[key](record)!r}, true {session[key]!r}")
+    return findings
+
+
+def check(path):
+    run = common.replay(path)
+    findings = []
+    if run.status != 0:
+        findings.append(f"status {run.status}: {run.says()}")
+    findings += common.check_accounts(run, common.packets_of(path))
+    findings += common.check_every_worker_count(path, run)
+    faults = common.validator()
+    findings += [f"record {record['src_port']}: {fault}" for record in run.records for fault in faults(record)]
+    truth = path.with_name(path.name.rsplit(".pcap", 1)[0] + ".truth.json")
+    if truth.exists():
+        findings += compare(json.loads(truth.read_text(encoding="utf-8")), run.records)
+    else:
+        findings.append(f"{truth.name} is absent")
+    return [f"{path.name}: {finding}" for finding in findings]
+
+
+def main():
+    common.need("capinfos")
+    common.program()
+    captures = sorted(common.OWN_CAPTURES.glob("*.pcap*"))
+    if len(sys.argv) > 2:
+        captures = [path for path in captures if any(word in path.name for word in sys.argv[2:])]
+    if not captures:
+        sys.exit(f"no capture in {common.OWN_CAPTURES.relative_to(common.ROOT)}")
+    common.finish(common.in_parallel(check, captures), f"{len(captures)} captures say what was recorded")
+
+
+if __name__ == "__main__":
+    main()
