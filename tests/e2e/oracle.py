@@ -18,6 +18,7 @@ Where tshark is blind, and what is done about it:
 - its field for the command cuts STARTTLS to STAR: the whole command line is read instead;
 - it calls everything on port 25 SMTP: a protocol is believed only where the first line of a side is one of its lines;
 - it may find TLS records in any bytes on a TLS port: TLS is believed only where a handshake message was dissected;
+- it reads the lines of an IMAP literal as commands: a command counts only if its tag was answered;
 - a line after DATA may look like a command: tshark follows DATA and BDAT, and marks no command inside them.
 """
 import json
@@ -34,7 +35,8 @@ FIELDS = [
     "frame.number", "frame.protocols", "tcp.stream", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport",
     "tcp.dstport", "tcp.flags.syn", "tcp.flags.ack", "tcp.len", "tcp.payload", "smtp.command_line",
     "smtp.response.code", "smtp.rsp.parameter", "imap.line", "imap.request.command", "pop.request.command",
-    "tls.record.content_type", "tls.record.opaque_type", "tls.handshake.type"]
+    "pop.response.indicator", "tls.record.content_type", "tls.record.opaque_type", "tls.record.length",
+    "tls.handshake.type", "tls.handshake.extensions.supported_version", "tls.handshake.extensions_alpn_str"]
 
 # The first line of a server, by protocol. FTP, NNTP and SMTP share the form of their replies; see is_ftp().
 SERVER_LINE = {
@@ -51,8 +53,9 @@ GREETING = {
     "imap": re.compile(rb"\* (OK|PREAUTH)\b", re.I),
     "pop3": re.compile(rb"\+OK .*(POP|ready|Dovecot|<\S+@\S+>)", re.I)}
 # What a client of another protocol says, whatever the server's greeting looked like.
-OTHER_CLIENT = re.compile(rb"USER \S+\r?\n.*\b230\b|GET /|POST /|SSH-|LHLO |FEAT\r?\n|PASV|EPSV|PORT |MODE READER",
+OTHER_CLIENT = re.compile(rb"USER \S+\r?\n.*\b230\b|GET /|POST /|SSH-|FEAT\r?\n|PASV|EPSV|PORT |MODE READER",
                           re.I | re.S)
+MAIL_ALPN = {"smtp", "imap", "pop3"}
 ASKS_TLS = {
     "smtp": re.compile(r"\s*(STARTTLS|X-ANONYMOUSTLS)\s*(\\r|\\n|$)", re.I),
     "imap": re.compile(r"STARTTLS$", re.I),
@@ -177,8 +180,11 @@ def find_greetings(streams):
     return found
 
 
-def is_other_protocol(client, server):
-    """A service that shares the form of SMTP's or POP3's replies: FTP by its replies and by its client."""
+def is_other_protocol(stream, client, server):
+    """A service that shares the form of SMTP's or POP3's replies, such as FTP and LMTP, or TLS for something else."""
+    names = {name for p in stream.side(True) for name in p["tls.handshake.extensions_alpn_str"]}
+    if (names and not names & MAIL_ALPN) or re.match(rb"LHLO ", client, re.I):
+        return True
     if re.match(rb"220[ -][^\r\n]*(FTP|FileZilla)", server, re.I) or re.search(rb"^(331|230|227|229) ", server, re.M):
         return True
     return bool(OTHER_CLIENT.match(client)) and not any(rule.match(server) for rule in GREETING.values())
@@ -188,23 +194,75 @@ def numbers(packets):
     return [int(packet["frame.number"][0]) for packet in packets]
 
 
+def is_tls_13(stream):
+    return any("2" in p["tls.handshake.type"] and "0x0304" in p["tls.handshake.extensions.supported_version"]
+               for p in stream.side(False))
+
+
+def has_finished(side, is_13):
+    """The side sent what only a finished handshake lets it send.
+
+    Up to TLS 1.2 that is ChangeCipherSpec. In TLS 1.3 it means nothing: there an encrypted record must be long enough
+    for Finished (RFC 8446 4.4.4: 4 bytes of header, 32 of hash, 1 of type, 16 of tag), which an alert is not."""
+    for packet in side:
+        encrypted = "23" in packet["tls.record.content_type"] + packet["tls.record.opaque_type"]
+        if encrypted and max(map(int, packet["tls.record.length"])) >= 4 + 32 + 1 + 16:
+            return True
+        if not is_13 and "20" in packet["tls.record.content_type"]:
+            return True
+    return False
+
+
 def tls_of(stream):
-    """What was dissected of TLS: (a hello of the client, of the server, finished by the client, by the server)."""
-    def has(packet, field, value):
-        return value in packet[field]
-    def finished(side):
-        return any(has(p, "tls.record.content_type", "20") or has(p, "tls.record.content_type", "23")
-                   or has(p, "tls.record.opaque_type", "23") for p in side)
-    client, server = stream.side(True), stream.side(False)
-    return {"client_hello": [p for p in client if has(p, "tls.handshake.type", "1")],
-            "server_hello": [p for p in server if has(p, "tls.handshake.type", "2")],
-            "client_finished": finished(client), "server_finished": finished(server)}
+    """The packets with a hello of either side, and whether every side that was seen finished its handshake."""
+    is_13 = is_tls_13(stream)
+    hellos, is_finished = [], True
+    for from_client, handshake_type in ((True, "1"), (False, "2")):
+        side = stream.side(from_client)
+        own = [p for p in side if handshake_type in p["tls.handshake.type"]]
+        hellos += own
+        is_finished &= not side or bool(own and has_finished(side, is_13))
+    return hellos, is_finished and bool(hellos)
 
 
-def requests_of(stream, protocol):
-    """Packets in which the client asked for TLS in clear."""
+def requests_of(stream, protocol, server):
+    """Packets in which the client asked for TLS in clear. tshark reads the lines of an IMAP literal as commands, so an
+    IMAP command counts only if the server, where it is seen, answered its tag."""
     field = {"smtp": "smtp.command_line", "imap": "imap.request.command", "pop3": "pop.request.command"}[protocol]
-    return [p for p in stream.side(True) if any(ASKS_TLS[protocol].match(value) for value in p[field])]
+    asked = [p for p in stream.side(True) if any(ASKS_TLS[protocol].match(value) for value in p[field])]
+    if protocol != "imap" or not server:
+        return asked
+    return [p for p in asked if any(re.search(rb"^" + re.escape(tag.encode()) + rb" (OK|NO|BAD)\b", server, re.M | re.I)
+                                    for tag in starttls_tags(p))]
+
+
+def starttls_tags(packet):
+    return {line.split(" ")[0] for line in packet["imap.line"] if re.search(r" STARTTLS\s*(\\|$)", line, re.I)}
+
+
+def acceptance_of(stream, protocol, request):
+    """The place in stream.packets of the server's yes to the request for TLS, None where it was not seen."""
+    first = stream.packets.index(request)
+    tags = starttls_tags(request)
+    for place in range(first + 1, len(stream.packets)):
+        packet = stream.packets[place]
+        if stream.is_from_client[place]:
+            continue
+        if protocol == "smtp" and "220" in packet["smtp.response.code"]:
+            return place
+        if protocol == "imap" and any(re.match(re.escape(tag) + " OK", line, re.I)
+                                      for tag in tags for line in packet["imap.line"]):
+            return place
+        if protocol == "pop3" and packet["pop.response.indicator"]:
+            return place if packet["pop.response.indicator"][0] == "+OK" else None
+    return None
+
+
+def has_text_after(stream, place):
+    """The client went on in clear: payload behind the acceptance in which tshark finds no TLS."""
+    return any(mine and payload(packet) and not (packet["tls.record.content_type"] or packet["tls.record.length"])
+               and packet["smtp.command_line"] + packet["imap.line"] + packet["pop.request.command"]
+               for packet, mine in list(zip(stream.packets, stream.is_from_client))[place + 1:])
 
 
 def offers_of(stream, protocol, server):
@@ -229,36 +287,35 @@ def judge(path, stream, decode_as):
     if hinted is None or not with_payload:
         return None
     client, server = follow(path, stream)
-    tls = tls_of(stream)
+    hellos, is_tls = tls_of(stream)
     protocol = next((name for name, rule in SERVER_LINE.items() if rule.match(server)), None)
     from_client = next((name for name, rule in CLIENT_LINE.items() if rule.match(client)), None)
     if protocol == "imap" and from_client == "smtp":  # "tag OK" matches little; the client knows better
         protocol = "smtp"
-    if is_other_protocol(client, server):
+    if is_other_protocol(stream, client, server):
         return None
     sides_seen = {mine for mine in stream.is_from_client}
     clear = protocol or (from_client if not server else None)
     answer = {"src_ip": stream.client[0], "src_port": stream.client[1], "dest_ip": stream.server[0],
               "dest_port": port, "app_proto": clear or hinted, "stream": stream.number}
     evidence = numbers(with_payload[:1])
-    requested = requests_of(stream, clear) if clear else []
+    requested = requests_of(stream, clear, server) if clear else []
     offered = offers_of(stream, clear, server) if clear else []
 
-    needed = [tls[side] for mine, sides in ((True, ("client_hello", "client_finished")),
-                                            (False, ("server_hello", "server_finished")))
-              if mine in sides_seen for side in sides]
-    hello = tls["client_hello"] or tls["server_hello"]
-    if all(needed) and hello and (requested or not clear):
+    place = acceptance_of(stream, clear, requested[0]) if requested else None
+    if is_tls and (requested or not clear):
         answer["security"] = "starttls" if requested else "implicit_tls"
-        evidence = numbers(hello[:1])
-    elif clear and not (requested and hello):
-        answer["security"] = "cleartext" if (server or False not in sides_seen) else "unknown"
-        if not server and port in IMPLICIT:
-            answer["security"] = "unknown"
-    elif hello or clear:
+        evidence = numbers(hellos[:1])
+    elif place is not None:
+        answer["security"] = "cleartext" if has_text_after(stream, place) else "unknown"
+        evidence = numbers(stream.packets[place:place + 1])
+    elif clear and (server or False not in sides_seen):
+        is_client_alone_on_tls_port = not server and port in IMPLICIT
+        answer["security"] = "unknown" if is_client_alone_on_tls_port else "cleartext"
+    elif clear or hellos:
         answer["security"] = "unknown"
     elif not stream.has_syn and not stream.has_syn_ack:
-        answer["security"] = "unknown"  # begun before the capture, and nothing that can be recognised
+        answer["security"] = "unknown"  # begun before the capture, and nothing in it that can be recognised
     else:
         return None
     answer["requested"] = None if answer["security"] == "implicit_tls" else bool(requested)
