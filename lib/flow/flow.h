@@ -62,10 +62,12 @@ struct mt_flow {
 	uint32_t session;      /* index of the session's state, in MT_FLOW_DIALOGUE */
 	uint32_t handle;       /* the control thread's name for the record, in MT_FLOW_DECIDED */
 	uint8_t state;	       /* enum mt_flow_state */
-	uint8_t has_fin;       /* bit per sending side: its FIN was seen */
-	uint8_t has_fin_ack;   /* bit per sending side: its FIN was acknowledged */
-	uint8_t has_rst;       /* either side reset the connection */
-	uint8_t pad[4];
+	uint8_t has_fin : 2;	 /* bit per sending side: its FIN was seen */
+	uint8_t has_fin_ack : 2; /* bit per sending side: its FIN was acknowledged */
+	uint8_t has_rst : 1;	 /* either side reset the connection */
+	uint8_t client_side : 1; /* the side that is the client */
+	uint8_t pad[2];
+	uint32_t base;	       /* sequence number of the first byte of the side that began; tells a new SYN from an old */
 };
 mt_static_assert(sizeof(struct mt_flow) == MT_CACHE_LINE, "one line a flow");
 

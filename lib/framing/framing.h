@@ -22,7 +22,7 @@ enum mt_framing_mode {
 	MT_FRAMING_BODY,   /* skip up to CRLF.CRLF (RFC 5321 4.1.1.4, RFC 1939 3) */
 	MT_FRAMING_COUNT,  /* skip so many bytes */
 	MT_FRAMING_WAIT,   /* take nothing: an answer of the other side decides how to read on */
-	MT_FRAMING_SECRET, /* lines that are skipped whole: a SASL exchange */
+	MT_FRAMING_SECRET, /* the next line is given with no text at all, then LINES: a SASL response */
 	MT_FRAMING_SKIP,   /* skip everything */
 };
 
@@ -34,31 +34,33 @@ struct mt_line {
 	bool has_literal;    /* IMAP: ends in {n}, {n+}, {n-} or the same behind ~ (RFC 9051 4.3, RFC 7888) */
 	bool is_literal_sync; /* ... {n}: the client waits for the server's go-ahead */
 	uint64_t literal_bytes;
-	uint32_t seq;	     /* of the line's first byte */
-	uint32_t end_seq;    /* behind its LF */
-	uint32_t ack;	     /* of the segment its last byte came in */
+	uint32_t seq;	  /* of the line's first byte */
+	uint32_t end_seq; /* behind its LF */
+	uint32_t ack;	  /* of the segment its last byte came in */
 	bool has_ack;
-	uint64_t time_ns;    /* of that segment */
+	uint64_t time_ns; /* of that segment */
 };
 
 struct mt_framer {
-	uint8_t mode;	       /* enum mt_framing_mode */
-	uint8_t direction;     /* enum mt_direction */
-	uint8_t words_shown;   /* to_client: words shown of a line; 0 all */
-	bool has_literals;     /* IMAP: look for {n} at line ends */
-	bool is_resyncing;     /* a gap: what comes before the next line end is dropped */
-	uint8_t dot;	       /* BODY: how much of CRLF.CRLF has been seen */
-	uint8_t brace;	       /* state of the literal at the end of a straddling line */
-	bool is_sealed;	       /* nothing more of this line may be shown */
-	uint64_t count;	       /* COUNT: bytes left */
-	uint64_t literal;      /* n of the literal being read */
-	uint32_t line_bytes;   /* of the straddling line, so far */
-	uint32_t line_seq;     /* of its first byte */
-	uint16_t len;	       /* bytes in buffer */
-	uint16_t limit;	       /* of them at most */
-	uint32_t lone_lf;      /* lines that ended without CR, since the owner last took the number */
-	uint32_t over_limit;   /* lines over the limit, likewise */
-	uint8_t buffer[MT_FRAMING_LINE_TO_CLIENT]; /* a client's uses only limit of it; see mt_mail */
+	uint8_t mode;	     /* enum mt_framing_mode */
+	uint8_t direction;   /* enum mt_direction */
+	uint8_t words_shown; /* to_client: words shown of a line; 0 all */
+	bool has_literals;   /* IMAP: look for {n} at line ends */
+	bool is_resyncing;   /* a gap: what comes before the next line end is dropped */
+	uint8_t dot;	     /* BODY: how much of CRLF.CRLF has been seen */
+	bool is_sealed;	     /* nothing more of the straddling line may be shown */
+	uint8_t brace;	     /* how much of {n} the straddling line ends in */
+	bool has_sign;	     /* ... with a + or - before the closing brace */
+	uint16_t cr_run;     /* CRs that the straddling line ends in so far */
+	uint64_t count;	     /* COUNT: bytes left */
+	uint64_t literal;    /* n of the literal being read */
+	uint32_t line_bytes; /* of the straddling line, so far */
+	uint32_t line_seq;   /* of its first byte */
+	uint16_t len;	     /* bytes in buffer */
+	uint16_t limit;	     /* of them at most */
+	uint32_t lone_lf;    /* lines that ended without CR, since the owner last took the number */
+	uint32_t over_limit; /* lines over the limit, likewise */
+	uint8_t *buffer;     /* kept: limit bytes */
 };
 
 enum mt_framing_event {
@@ -67,7 +69,12 @@ enum mt_framing_event {
 	MT_FRAMING_SKIPPED, /* a body's dot line or the last counted byte was taken; mode is LINES again */
 };
 
-void mt_framer_init(struct mt_framer *framer, enum mt_direction direction);
+/**
+ * Begin with lines.
+ * buffer   kept; limit bytes, wiped by mt_framer_wipe()
+ * limit    the longest text of a line that is shown
+ */
+void mt_framer_init(struct mt_framer *framer, enum mt_direction direction, uint8_t *buffer, uint16_t limit);
 
 /**
  * Read on. Returns after the first event; call again with what was not taken.
@@ -75,8 +82,9 @@ void mt_framer_init(struct mt_framer *framer, enum mt_direction direction);
  * taken   always written
  * Owner   the worker that owns the flow
  */
-enum mt_framing_event mt_framer_read(struct mt_framer *framer, struct mt_span bytes, uint32_t seq, uint32_t ack,
-				     bool has_ack, uint64_t time_ns, size_t *taken, struct mt_line *ret_line);
+enum mt_framing_event mt_framer_read(struct mt_framer *framer, struct mt_span bytes, uint32_t seq,
+				     uint32_t ack, bool has_ack, uint64_t time_ns, size_t *taken,
+				     struct mt_line *ret_line);
 
 /** True where the next byte begins a line. */
 static inline bool mt_framer_at_line_start(const struct mt_framer *framer)
@@ -84,7 +92,8 @@ static inline bool mt_framer_at_line_start(const struct mt_framer *framer)
 	return framer->line_bytes == 0 && !framer->is_resyncing;
 }
 
-/** Bytes are missing: drop the line under way and the rest of it. In COUNT mode missing bytes are counted off. */
+/** Bytes are missing: drop the line under way and the rest of it. In COUNT mode missing bytes are counted
+ * off. */
 void mt_framer_gap(struct mt_framer *framer, uint32_t missing_bytes);
 
 /** How to read from here on. count is for MT_FRAMING_COUNT; 0 of it skips nothing and stays with lines. */

@@ -30,7 +30,8 @@ int mt_identify_ports_parse(struct mt_identify_ports *ret, const char *list, cha
 /** The built-in list, for --help. */
 const char *mt_identify_ports_default(void);
 
-static inline bool mt_identify_is_mail_port(const struct mt_identify_ports *ports, const struct mt_packet *packet)
+static inline bool mt_identify_is_mail_port(const struct mt_identify_ports *ports,
+					    const struct mt_packet *packet)
 {
 	return ports->port[packet->dst_port].protocol != MT_PROTOCOL_COUNT ||
 	       ports->port[packet->src_port].protocol != MT_PROTOCOL_COUNT;
@@ -53,7 +54,7 @@ struct mt_identify_filter {
 };
 
 enum mt_identify_look {
-	MT_IDENTIFY_DROP,     /* no mail: count and free */
+	MT_IDENTIFY_DROP, /* no mail: count and free */
 	MT_IDENTIFY_MAIL_PORT,
 	MT_IDENTIFY_GREETING, /* on another port, begins like a greeting; its bit is set now */
 	MT_IDENTIFY_KNOWN,    /* on another port, to or from a server whose bit is set */
@@ -63,13 +64,15 @@ enum mt_identify_look {
  * First look (DESIGN.md, decision 3). The receiving worker calls it for every TCP segment.
  * now_ns   never goes back; bits are forgotten after one to two periods
  */
-enum mt_identify_look mt_identify_first_look(struct mt_identify_filter *filter, const struct mt_identify_ports *ports,
-					     const struct mt_packet *packet, uint64_t now_ns, uint64_t period_ns);
+enum mt_identify_look mt_identify_first_look(struct mt_identify_filter *filter,
+					     const struct mt_identify_ports *ports,
+					     const struct mt_packet *packet, uint64_t now_ns,
+					     uint64_t period_ns);
 
 /** What a line says about the protocol. */
 enum mt_identify_answer {
-	MT_IDENTIFY_NO,	      /* no line of a mail protocol */
-	MT_IDENTIFY_PERHAPS,  /* another protocol speaks like this too: the other side decides */
+	MT_IDENTIFY_NO,	     /* no line of a mail protocol */
+	MT_IDENTIFY_PERHAPS, /* another protocol speaks like this too: the other side decides */
 	MT_IDENTIFY_YES,
 };
 
@@ -89,7 +92,8 @@ struct mt_identify_result mt_identify_server_line(struct mt_span line, enum mt_p
 /** Judge a line of the client's, without its end; secrets are cut off already. */
 struct mt_identify_result mt_identify_client_line(struct mt_span line, enum mt_protocol hint);
 
-/** The protocol an ALPN name stands for (RFC 7301 registry: imap, pop3; smtp in use); _COUNT for another one. */
+/** The protocol an ALPN name stands for (RFC 7301 registry: imap, pop3; smtp in use); _COUNT for another one.
+ */
 enum mt_protocol mt_identify_alpn(struct mt_span name);
 
 #endif

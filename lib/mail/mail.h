@@ -18,13 +18,13 @@
 #include "framing.h"
 #include "match.h"
 
-#define MT_MAIL_AUTHS_MAX	  8    /* authentications kept (CONTRACT: at most 8) */
-#define MT_MAIL_CAPABILITIES_MAX  32   /* atoms kept */
-#define MT_MAIL_CAPABILITY_MAX	  64   /* characters of an atom kept */
-#define MT_MAIL_BANNER_MAX	  256  /* bytes of the greeting kept */
-#define MT_MAIL_NAME_MAX	  255  /* bytes of an EHLO argument or SNI kept (RFC 1035 2.3.4) */
-#define MT_MAIL_TEXT_MAX	  1280 /* bytes of text in all; what finds no place is counted as text_limit */
-#define MT_MAIL_DIALOGUE_BYTES	  320  /* room for a protocol's own state */
+#define MT_MAIL_AUTHS_MAX	 8    /* authentications kept (CONTRACT: at most 8) */
+#define MT_MAIL_CAPABILITIES_MAX 32   /* atoms kept */
+#define MT_MAIL_CAPABILITY_MAX	 64   /* characters of an atom kept */
+#define MT_MAIL_BANNER_MAX	 256  /* bytes of the greeting kept */
+#define MT_MAIL_NAME_MAX	 255  /* bytes of an EHLO argument or SNI kept (RFC 1035 2.3.4) */
+#define MT_MAIL_TEXT_MAX	 1280 /* bytes of text in all; what finds no place is counted as text_limit */
+#define MT_MAIL_DIALOGUE_BYTES	 320  /* room for a protocol's own state */
 
 /** What was seen of a yes-or-no question. */
 enum mt_seen { MT_SEEN_NEVER, MT_SEEN_NO, MT_SEEN_YES };
@@ -36,32 +36,35 @@ struct mt_text {
 };
 
 struct mt_facts {
-	uint8_t protocol;	 /* enum mt_protocol; MT_PROTOCOL_COUNT while unknown */
-	uint8_t detected_by;	 /* enum mt_detected */
-	uint8_t offered;	 /* enum mt_seen: STARTTLS in a whole capability list, before TLS */
-	uint8_t response;	 /* enum mt_response to STARTTLS */
-	char code[4];		 /* that response's code or word, zero-terminated; "" if none */
-	bool is_requested;	 /* STARTTLS was asked for */
-	bool is_tls_required;	 /* the server said so (530) */
-	bool has_server_line;	 /* a protocol line of the server was read */
-	bool has_client_line;	 /* a protocol line of the client was read */
+	uint8_t protocol;	    /* enum mt_protocol; MT_PROTOCOL_COUNT while unknown */
+	uint8_t detected_by;	    /* enum mt_detected */
+	uint8_t offered;	    /* enum mt_seen: STARTTLS in a whole capability list, before TLS */
+	uint8_t response;	    /* enum mt_response to STARTTLS */
+	char code[4];		    /* that response's code or word, zero-terminated; "" if none */
+	bool is_requested;	    /* STARTTLS was asked for */
+	bool is_tls_required;	    /* the server said so (530) */
+	bool has_server_line;	    /* a protocol line of the server was read */
+	bool has_client_line;	    /* a protocol line of the client was read */
 	bool has_text_after_accept; /* the dialogue went on in clear after the acceptance */
-	bool has_tls_client;	 /* a TLS hello of the client was seen */
-	bool has_tls_server;	 /* a TLS hello of the server was seen */
-	bool is_established;	 /* the TLS handshake was finished */
-	bool is_login_disabled;	 /* IMAP: LOGINDISABLED stood in the list */
-	bool is_truncated;	 /* evidence: the snap length cut payload */
-	bool is_midstream;	 /* evidence: the beginning of a direction that was seen is missing */
-	bool has_gap;		 /* evidence: bytes in the middle are missing */
-	uint8_t auth_count;	 /* members of auth */
+	bool has_tls_client;	    /* a TLS hello of the client was seen */
+	bool has_tls_server;	    /* a TLS hello of the server was seen */
+	bool is_established;	    /* the TLS handshake was finished */
+	bool is_unanswered; /* STARTTLS was asked, and neither answer nor anything after it was seen */
+	bool
+	    is_dialogue_seen; /* a protocol line of the server, or of the only side seen: see CONTRACT.md 2 */
+	bool is_login_disabled; /* IMAP: LOGINDISABLED stood in the list */
+	bool is_truncated;	/* evidence: the snap length cut payload */
+	bool is_midstream;	/* evidence: the beginning of a direction that was seen is missing */
+	bool has_gap;		/* evidence: bytes in the middle are missing */
+	uint8_t auth_count;	/* members of auth */
 	uint8_t capability_count;
-	uint8_t certificate;	 /* enum mt_certificate */
-	uint8_t alpn_count;	 /* names in client_alpns */
-	uint16_t tls_version;	 /* on the wire; 0 while unknown */
-	uint16_t tls_cipher;	 /* on the wire; 0 while unknown */
-	uint32_t software;	 /* index of the banner file's product; 0 is "unknown" */
-	uint32_t messages;	 /* SMTP accepted, POP3 retrieved, IMAP appended, in clear */
-	uint32_t anomalies;	 /* bit per enum mt_anomaly */
+	uint8_t certificate;  /* enum mt_certificate */
+	uint8_t alpn_count;   /* names in client_alpns */
+	uint16_t tls_version; /* on the wire; 0 while unknown */
+	uint16_t tls_cipher;  /* on the wire; 0 while unknown */
+	uint32_t software;    /* index of the banner file's product; 0 is "unknown" */
+	uint32_t messages;    /* SMTP accepted, POP3 retrieved, IMAP appended, in clear */
+	uint32_t anomalies;   /* bit per enum mt_anomaly */
 	struct {
 		uint8_t mechanism; /* enum mt_mechanism */
 		uint8_t outcome;   /* enum mt_auth */
@@ -70,14 +73,15 @@ struct mt_facts {
 	struct mt_text capabilities; /* atoms, each behind a length byte */
 	struct mt_text sni;
 	struct mt_text client_alpns; /* names, each behind a length byte */
-	struct mt_text fingerprints; /* JA3 in hexadecimal, then JA4, as far as known: see the record module */
-	uint64_t start_ns;	   /* time of the SYN, else of the first payload */
-	uint64_t synack_ns;	   /* time of the SYN-ACK; 0 if unseen */
-	uint64_t greeting_ns;	   /* time of the first server line; 0 if unseen */
-	uint64_t request_ns;	   /* time of the STARTTLS command */
-	uint64_t response_ns;	   /* time of its answer */
-	uint64_t hello_ns;	   /* time of the client's TLS hello */
-	uint64_t established_ns;   /* time of the last packet that the handshake needed */
+	struct mt_text
+	    fingerprints;	 /* JA3 in hexadecimal, then JA4, as far as known: see the record module */
+	uint64_t start_ns;	 /* time of the SYN, else of the first payload */
+	uint64_t synack_ns;	 /* time of the SYN-ACK; 0 if unseen */
+	uint64_t greeting_ns;	 /* time of the first server line; 0 if unseen */
+	uint64_t request_ns;	 /* time of the STARTTLS command */
+	uint64_t response_ns;	 /* time of its answer */
+	uint64_t hello_ns;	 /* time of the client's TLS hello */
+	uint64_t established_ns; /* time of the last packet that the handshake needed */
 	uint16_t text_len;
 	char text[MT_MAIL_TEXT_MAX]; /* the store; the last member, so that a copy may stop at text_len */
 };
@@ -137,11 +141,11 @@ bool mt_facts_next_item(struct mt_span *rest, struct mt_span *item);
 
 /** What the dialogues of one worker share. */
 struct mt_mail_env {
-	uint64_t *cells;			   /* the worker's counters */
-	struct mt_match_scratch *scratch;	   /* the worker's */
-	const struct mt_banners *banners;	   /* swapped between packets only */
+	uint64_t *cells;					/* the worker's counters */
+	struct mt_match_scratch *scratch;			/* the worker's */
+	const struct mt_banners *banners;			/* swapped between packets only */
 	const struct mt_match_set *commands[MT_PROTOCOL_COUNT]; /* what clients say */
-	const struct mt_match_set *replies[MT_PROTOCOL_COUNT];  /* what servers say */
+	const struct mt_match_set *replies[MT_PROTOCOL_COUNT];	/* what servers say */
 	const struct mt_match_set *mechanisms;			/* SASL mechanism names */
 };
 
@@ -157,12 +161,21 @@ enum mt_stage {
 struct mt_mail {
 	const struct mt_dialogue *dialogue; /* the protocol's; NULL while unknown */
 	struct mt_framer framer[MT_DIRECTION_COUNT];
-	uint8_t stage;			/* enum mt_stage */
+	uint8_t stage;			    /* enum mt_stage */
 	bool is_absent[MT_DIRECTION_COUNT]; /* that direction is not in the capture: nobody waits for it */
-	uint32_t accept_seq;		/* to_client sequence number where the acceptance begins */
+	bool is_not_mail;		    /* the dialogue turned out to be another protocol's */
+	uint32_t accept_seq;		    /* to_client sequence number where the acceptance begins */
+	struct {
+		uint16_t offset; /* in facts.text */
+		uint8_t count;
+		bool has_starttls, is_open;
+	} list;					    /* the capability list being read */
 	uint64_t state[MT_MAIL_DIALOGUE_BYTES / 8]; /* the protocol's own */
+	uint8_t client_line[MT_FRAMING_LINE_TO_SERVER], server_line[MT_FRAMING_LINE_TO_CLIENT];
 	struct mt_facts facts;
 };
+mt_static_assert(offsetof(struct mt_mail, facts) <= 2048,
+		 "dialogue and line state of a session: at most 2 KiB");
 
 /**
  * What a protocol fills in. Called by lib/session, in the order that acknowledgements prove.
@@ -188,24 +201,86 @@ struct mt_dialogue {
 
 /* Writing facts. Each is bounded and counts in env what finds no place. */
 struct mt_text mt_mail_keep_text(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span text);
-void mt_mail_banner(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span greeting, uint64_t time_ns);
+void mt_mail_banner(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span greeting,
+		    uint64_t time_ns);
 void mt_mail_client_name(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span name);
 
 /** A capability list: begin, atoms, end. Until end the old list stands; a list that a gap cuts is dropped. */
 void mt_mail_list_begin(struct mt_mail *mail);
-void mt_mail_list_atom(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span atom, bool is_starttls);
+void mt_mail_list_atom(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span atom,
+		       bool is_starttls);
 void mt_mail_list_end(struct mt_mail *mail);
 
 /** STARTTLS was asked: client bytes wait from here on. */
 void mt_mail_starttls_asked(struct mt_mail *mail, const struct mt_line *line);
 /** The answer. code is a word of at most 3 characters. */
-void mt_mail_starttls_answered(struct mt_mail *mail, const struct mt_line *line, bool is_accepted, struct mt_span code);
+void mt_mail_starttls_answered(struct mt_mail *mail, const struct mt_line *line, bool is_accepted,
+			       struct mt_span code);
+
+/**
+ * Another protocol's command came: everything from here on is no mail.
+ */
+static inline void mt_mail_is_not_mail(struct mt_mail *mail)
+{
+	mail->is_not_mail = true;
+}
 
 /** An authentication begins. Result  its slot for mt_mail_auth_ended(), or a number that it ignores. */
-unsigned mt_mail_auth_begins(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_mechanism mechanism);
+unsigned mt_mail_auth_begins(struct mt_mail *mail, const struct mt_mail_env *env,
+			     enum mt_mechanism mechanism);
+/** Something a listener could use was sent in clear, if the slot's mechanism sends such things. */
+void mt_mail_auth_exposed(struct mt_mail *mail, unsigned slot);
 void mt_mail_auth_ended(struct mt_mail *mail, unsigned slot, enum mt_auth outcome);
 /** The closed list's member for a name on the wire, in any case. */
 enum mt_mechanism mt_mail_mechanism(const struct mt_mail_env *env, struct mt_span name);
+
+/**
+ * Commands that wait for their replies, in order. Equal neighbours share an entry, so that a thousand
+ * pipelined RCPTs take one. Part of the state of the protocols that answer in order.
+ */
+#define MT_MAIL_PENDING_MAX 16
+struct mt_pending {
+	struct {
+		uint8_t verb;	  /* the protocol's */
+		uint8_t note;	  /* the protocol's */
+		uint16_t times;	  /* how many of them */
+		uint32_t end_seq; /* behind the last of them */
+	} entry[MT_MAIL_PENDING_MAX];
+	uint8_t first, count;
+	bool is_uncertain; /* bytes were lost: replies are paired by what acknowledgements prove */
+};
+
+/** Result  false where the queue is full: the command is not kept, pairing is uncertain, the limit is
+ * counted. */
+bool mt_pending_push(struct mt_pending *pending, const struct mt_mail_env *env, uint8_t verb, uint8_t note,
+		     uint32_t end_seq);
+/**
+ * The command that a reply answers: the oldest; after a loss the one that the reply's acknowledgement
+ * proves to be the last the server had received.
+ * Result  false where the reply answers none that is known
+ */
+bool mt_pending_pop(struct mt_pending *pending, const struct mt_line *reply, uint8_t *ret_verb,
+		    uint8_t *ret_note);
+/** True while a command of that verb waits. */
+bool mt_pending_has(const struct mt_pending *pending, uint8_t verb);
+
+/** One turn of a dialogue: what an action may look at. Never a packet. */
+struct mt_turn {
+	struct mt_mail *mail;
+	const struct mt_mail_env *env;
+	const struct mt_line *line; /* NULL where no line brought the event */
+	struct mt_span rest;	    /* of the line behind the command or the reply's code */
+	uint32_t verb;		    /* the command, or the command that the reply answers */
+	uint32_t note;		    /* what the protocol kept with that command */
+	uint32_t code;		    /* of the reply */
+	uint32_t seq;		    /* behind the bytes that brought the event */
+};
+
+/** A cell of a protocol's table: what to do, and the state after it. */
+struct mt_transition {
+	uint8_t next;
+	void (*act)(struct mt_turn *turn);
+};
 
 static inline void mt_mail_flag(struct mt_mail *mail, enum mt_anomaly anomaly)
 {

@@ -24,8 +24,8 @@ typedef bool mt_session_emit(void *context, const struct mt_report *report);
 
 /** What all engines of a process share; constant while they run. */
 struct mt_session_shared {
-	struct mt_identify_ports ports;			/* the mail ports */
-	const struct mt_dialogue *const *dialogues;	/* one a protocol, by enum mt_protocol */
+	struct mt_identify_ports ports;		    /* the mail ports */
+	const struct mt_dialogue *const *dialogues; /* one a protocol, by enum mt_protocol */
 	struct mt_match_set *commands[MT_PROTOCOL_COUNT];
 	struct mt_match_set *replies[MT_PROTOCOL_COUNT];
 	struct mt_match_set *mechanisms;
@@ -45,13 +45,13 @@ struct mt_engine_config {
 	const struct mt_session_shared *shared; /* kept */
 	const struct mt_banners *banners;	/* kept until mt_engine_set_banners() */
 	struct mt_flow_secret secret;		/* of the flow table */
-	uint64_t *cells;			/* kept: the worker's counters, mt_counters_layout cells of them */
+	uint64_t *cells; /* kept: the worker's counters, mt_counters_layout cells of them */
 	mt_session_emit *emit;
 	void *emit_context;
-	uint32_t flows;		   /* connections at most */
-	uint32_t dialogues;	   /* of them with a dialogue under way, at most */
-	size_t reassembly_bytes;   /* pool for held segments and half-seen hellos */
-	uint64_t timeout_ns;	   /* idle time after which a session ends */
+	uint32_t flows;		 /* connections at most */
+	uint32_t dialogues;	 /* of them with a dialogue under way, at most */
+	size_t reassembly_bytes; /* pool for held segments and half-seen hellos */
+	uint64_t timeout_ns;	 /* idle time after which a session ends */
 	bool vlan_in_key;
 };
 

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+#include "framing.h"
+
+#include <assert.h>
+
+/* The longest {n} that is looked for at the end of a line in place: 20 digits, a sign, two braces, CRs. */
+#define BRACE_TAIL 32
+
+/* How much of CRLF.CRLF has been seen. A body begins right behind a line end. */
+enum dot { DOT_TEXT, DOT_CR, DOT_LINE_START, DOT_DOT, DOT_DOT_CR };
+
+enum brace { BRACE_NONE, BRACE_OPEN, BRACE_DIGITS, BRACE_SIGN, BRACE_CLOSED };
+
+/** What the words at the front of a client's line say about the rest of it. */
+struct credential {
+	const char *word;
+	uint8_t position; /* of the word in the line, from 0 */
+	uint8_t shown;	  /* words that may be shown */
+};
+
+static const struct credential credentials[] = {
+    {"PASS", 0, 1},	    /* RFC 1939 7 */
+    {"USER", 0, 1},	    /* RFC 1939 7 */
+    {"APOP", 0, 1},	    /* RFC 1939 7 */
+    {"AUTH", 0, 2},	    /* RFC 4954 4, RFC 5034 4: the mechanism is no secret */
+    {"X-EXPS", 0, 2},	    /* Exchange's AUTH */
+    {"XCLIENT", 0, 1},	    /* Postfix: LOGIN= names a user */
+    {"LOGIN", 1, 2},	    /* RFC 9051 6.2.3, behind the tag */
+    {"AUTHENTICATE", 1, 3}, /* RFC 9051 6.2.2, behind the tag */
+};
+
+/* Bytes up to the end of so many words; the whole line where it has no more than that. */
+static size_t words_end(struct mt_span line, unsigned words)
+{
+	struct mt_span rest = line;
+	struct mt_span word = mt_span(line.data, 0);
+
+	for (unsigned i = 0; i < words; i++) {
+		word = mt_span_word(&rest);
+		if (rest.len == 0)
+			return line.len;
+	}
+	return (size_t)(word.data + word.len - line.data);
+}
+
+size_t mt_framing_shown(struct mt_span line)
+{
+	struct mt_span rest = line;
+
+	for (unsigned position = 0; position < 2; position++) {
+		struct mt_span word = mt_span_word(&rest);
+
+		/* A word is complete only once a blank follows it. */
+		if (rest.len == 0)
+			break;
+		for (size_t i = 0; i < MT_ARRAY_LEN(credentials); i++)
+			if (credentials[i].position == position && mt_span_is(word, credentials[i].word))
+				return words_end(line, credentials[i].shown);
+	}
+	return line.len;
+}
+
+static size_t shown_bytes(const struct mt_framer *framer, struct mt_span line)
+{
+	if (framer->mode == MT_FRAMING_SECRET)
+		return 0;
+	if (framer->direction == MT_TO_SERVER)
+		return mt_framing_shown(line);
+	return framer->words_shown == 0 ? line.len : words_end(line, framer->words_shown);
+}
+
+static uint8_t step_brace(uint8_t brace, uint8_t c, uint64_t *literal)
+{
+	if (c == '{') {
+		*literal = 0;
+		return BRACE_OPEN;
+	}
+	if ((brace == BRACE_OPEN || brace == BRACE_DIGITS) && mt_is_digit(c)) {
+		/* An absurd number saturates: it is skipped for ever rather than wrapped into a small one. */
+		*literal = *literal > UINT64_MAX / 16 ? UINT64_MAX / 16 : *literal * 10 + (c - '0');
+		return BRACE_DIGITS;
+	}
+	if (brace == BRACE_DIGITS && (c == '+' || c == '-'))
+		return BRACE_SIGN;
+	if ((brace == BRACE_DIGITS || brace == BRACE_SIGN) && c == '}')
+		return BRACE_CLOSED;
+	return brace == BRACE_CLOSED && c == '\r' ? BRACE_CLOSED : BRACE_NONE;
+}
+
+/* Follow {n}, {n+}, {n-} at the end of a line, a byte at a time. */
+static void follow_literal(struct mt_framer *framer, uint8_t c)
+{
+	framer->brace = step_brace(framer->brace, c, &framer->literal);
+	framer->has_sign = framer->brace == BRACE_SIGN || (framer->brace == BRACE_CLOSED && framer->has_sign);
+}
+
+static void note_literal(const struct mt_framer *framer, struct mt_line *line)
+{
+	line->has_literal = framer->brace == BRACE_CLOSED;
+	line->is_literal_sync = line->has_literal && !framer->has_sign;
+	line->literal_bytes = framer->literal;
+}
+
+/* A line that lies whole in the bytes: nothing is copied. */
+static void read_in_place(struct mt_framer *framer, struct mt_span raw, struct mt_line *line)
+{
+	struct mt_span content = raw;
+
+	while (content.len > 0 && content.data[content.len - 1] == '\r')
+		content.len--;
+	framer->lone_lf += content.len == raw.len;
+	struct mt_span limited = mt_span_first(content, framer->limit);
+	line->text = mt_span_first(limited, shown_bytes(framer, limited));
+	line->is_over_limit = content.len > framer->limit;
+	line->is_cut = line->text.len < content.len;
+	if (framer->has_literals) {
+		struct mt_span tail = mt_span_after(raw, raw.len > BRACE_TAIL ? raw.len - BRACE_TAIL : 0);
+
+		for (size_t i = 0; i < tail.len; i++)
+			follow_literal(framer, tail.data[i]);
+		note_literal(framer, line);
+	}
+}
+
+/* Bytes of a line that straddles segments: keep what may be shown, follow what stands at its end. */
+static void append(struct mt_framer *framer, struct mt_span bytes)
+{
+	for (size_t i = 0; i < bytes.len; i++) {
+		uint8_t c = bytes.data[i];
+
+		framer->cr_run = c == '\r' ? framer->cr_run + (framer->cr_run < UINT16_MAX) : 0;
+		if (framer->has_literals)
+			follow_literal(framer, c);
+		if (framer->is_sealed || framer->len >= framer->limit)
+			continue;
+		framer->buffer[framer->len] = c;
+		size_t shown = shown_bytes(framer, mt_span(framer->buffer, framer->len + 1u));
+		if (shown <= framer->len) {
+			mt_wipe(framer->buffer + shown, framer->len + 1u - shown);
+			framer->len = (uint16_t)shown;
+			framer->is_sealed = true;
+		} else {
+			framer->len++;
+		}
+	}
+	framer->line_bytes += bytes.len;
+}
+
+static void read_straddling(struct mt_framer *framer, struct mt_line *line)
+{
+	uint32_t content = framer->line_bytes - framer->cr_run;
+
+	framer->lone_lf += framer->cr_run == 0;
+	line->text = mt_span(framer->buffer, framer->len < content ? framer->len : content);
+	line->is_over_limit = content > framer->limit;
+	line->is_cut = line->text.len < content;
+	if (framer->has_literals)
+		note_literal(framer, line);
+}
+
+static void begin_line(struct mt_framer *framer)
+{
+	framer->line_bytes = 0;
+	framer->len = 0;
+	framer->cr_run = 0;
+	framer->brace = BRACE_NONE;
+	framer->has_sign = false;
+	framer->is_sealed = false;
+}
+
+/* Up to and with the next LF; everything where there is none. */
+static enum mt_framing_event read_line(struct mt_framer *framer, struct mt_span bytes, size_t *taken,
+				       struct mt_line *line)
+{
+	const uint8_t *lf = memchr(bytes.data, '\n', bytes.len);
+	struct mt_span raw = mt_span(bytes.data, lf == NULL ? bytes.len : (size_t)(lf - bytes.data));
+
+	*taken = lf == NULL ? bytes.len : raw.len + 1;
+	if (framer->is_resyncing) {
+		framer->is_resyncing = lf == NULL;
+		return lf == NULL ? MT_FRAMING_MORE : MT_FRAMING_SKIPPED;
+	}
+	if (lf == NULL) {
+		append(framer, raw);
+		return MT_FRAMING_MORE;
+	}
+	if (framer->line_bytes == 0) {
+		read_in_place(framer, raw, line);
+		line->bytes = (uint32_t)*taken;
+	} else {
+		append(framer, raw);
+		read_straddling(framer, line);
+		line->bytes = framer->line_bytes + 1;
+		line->seq = framer->line_seq;
+	}
+	framer->over_limit += line->is_over_limit;
+	begin_line(framer);
+	framer->mode = MT_FRAMING_LINES;
+	return MT_FRAMING_LINE;
+}
+
+static uint8_t step_dot(const struct mt_framer *framer, uint8_t dot, uint8_t c)
+{
+	/* Towards the client a lone LF ends a line too: no server's list must swallow the session. */
+	bool is_lenient = framer->direction == MT_TO_CLIENT;
+
+	switch (c) {
+	case '\r':
+		return dot == DOT_DOT ? DOT_DOT_CR : DOT_CR;
+	case '\n':
+		return dot == DOT_CR || is_lenient ? DOT_LINE_START : DOT_TEXT;
+	case '.':
+		return dot == DOT_LINE_START ? DOT_DOT : DOT_TEXT;
+	default:
+		return DOT_TEXT;
+	}
+}
+
+static enum mt_framing_event read_body(struct mt_framer *framer, struct mt_span bytes, size_t *taken)
+{
+	uint8_t dot = framer->dot;
+
+	for (size_t i = 0; i < bytes.len; i++) {
+		if (dot == DOT_TEXT) {
+			/* Nothing but a CR, or leniently an LF, can begin the end: jump to the next LF's eve.
+			 */
+			const uint8_t *lf = memchr(bytes.data + i, '\n', bytes.len - i);
+			size_t at = lf == NULL ? bytes.len - 1 : (size_t)(lf - bytes.data);
+
+			if (at > i)
+				dot = bytes.data[at - 1] == '\r' ? DOT_CR : DOT_TEXT;
+			i = at;
+		}
+		uint8_t c = bytes.data[i];
+		bool is_end =
+		    c == '\n' && (dot == DOT_DOT_CR || (dot == DOT_DOT && framer->direction == MT_TO_CLIENT));
+
+		if (is_end) {
+			framer->mode = MT_FRAMING_LINES;
+			*taken = i + 1;
+			return MT_FRAMING_SKIPPED;
+		}
+		dot = step_dot(framer, dot, c);
+	}
+	framer->dot = dot;
+	*taken = bytes.len;
+	return MT_FRAMING_MORE;
+}
+
+static enum mt_framing_event read_count(struct mt_framer *framer, struct mt_span bytes, size_t *taken)
+{
+	*taken = bytes.len < framer->count ? bytes.len : (size_t)framer->count;
+	framer->count -= *taken;
+	if (framer->count > 0)
+		return MT_FRAMING_MORE;
+	framer->mode = MT_FRAMING_LINES;
+	return MT_FRAMING_SKIPPED;
+}
+
+void mt_framer_init(struct mt_framer *framer, enum mt_direction direction, uint8_t *buffer, uint16_t limit)
+{
+	*framer = (struct mt_framer){.direction = (uint8_t)direction, .buffer = buffer, .limit = limit};
+}
+
+enum mt_framing_event mt_framer_read(struct mt_framer *framer, struct mt_span bytes, uint32_t seq,
+				     uint32_t ack, bool has_ack, uint64_t time_ns, size_t *taken,
+				     struct mt_line *ret_line)
+{
+	enum mt_framing_event event = MT_FRAMING_MORE;
+
+	*taken = 0;
+	if (bytes.len == 0)
+		return event;
+	switch ((enum mt_framing_mode)framer->mode) {
+	case MT_FRAMING_WAIT:
+		return event;
+	case MT_FRAMING_SKIP:
+		*taken = bytes.len;
+		return event;
+	case MT_FRAMING_BODY:
+		return read_body(framer, bytes, taken);
+	case MT_FRAMING_COUNT:
+		return read_count(framer, bytes, taken);
+	case MT_FRAMING_LINES:
+	case MT_FRAMING_SECRET:
+		break;
+	}
+	*ret_line = (struct mt_line){.seq = seq, .ack = ack, .has_ack = has_ack, .time_ns = time_ns};
+	if (framer->line_bytes == 0)
+		framer->line_seq = seq;
+	event = read_line(framer, bytes, taken, ret_line);
+	ret_line->end_seq = seq + (uint32_t)*taken;
+	/* The end of a line that a gap cut is nobody's event. */
+	return event == MT_FRAMING_SKIPPED ? MT_FRAMING_MORE : event;
+}
+
+void mt_framer_gap(struct mt_framer *framer, uint32_t missing_bytes)
+{
+	if (framer->mode == MT_FRAMING_COUNT && missing_bytes <= framer->count) {
+		framer->count -= missing_bytes;
+		return;
+	}
+	if (framer->mode == MT_FRAMING_BODY) {
+		framer->dot = DOT_TEXT;
+		return;
+	}
+	if (framer->mode == MT_FRAMING_COUNT)
+		framer->mode = MT_FRAMING_LINES;
+	mt_framer_wipe(framer);
+	framer->is_resyncing = true;
+}
+
+void mt_framer_set(struct mt_framer *framer, enum mt_framing_mode mode, uint64_t count)
+{
+	framer->mode = (uint8_t)(mode == MT_FRAMING_COUNT && count == 0 ? MT_FRAMING_LINES : mode);
+	framer->count = count;
+	framer->dot = DOT_LINE_START;
+}
+
+void mt_framer_wipe(struct mt_framer *framer)
+{
+	mt_wipe(framer->buffer, framer->limit);
+	begin_line(framer);
+}

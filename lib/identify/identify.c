@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+#include "identify.h"
+
+#include <nmmintrin.h>
+
+bool mt_identify_begins_like_greeting(struct mt_span payload)
+{
+	static const char *const beginnings[] = {"220 ", "220-", "+OK", "* OK", "* PREAUTH", "* BYE"};
+
+	/* Nearly every payload on another port leaves here. */
+	if (payload.len == 0 || (payload.data[0] != '2' && payload.data[0] != '+' && payload.data[0] != '*'))
+		return false;
+	for (size_t i = 0; i < MT_ARRAY_LEN(beginnings); i++) {
+		size_t len = strlen(beginnings[i]);
+
+		if (memcmp(payload.data, beginnings[i], payload.len < len ? payload.len : len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static uint32_t filter_bit(const uint8_t addr[16], uint16_t port)
+{
+	uint64_t half[2];
+
+	memcpy(half, addr, sizeof(half));
+	uint64_t sum = _mm_crc32_u64(_mm_crc32_u64(port, half[0]), half[1]);
+	return (uint32_t)sum & (MT_IDENTIFY_FILTER_BITS - 1);
+}
+
+static bool is_set(const struct mt_identify_filter *filter, uint32_t bit)
+{
+	return ((filter->bits[0][bit / 64] | filter->bits[1][bit / 64]) >> bit % 64) & 1;
+}
+
+static void turn_generations(struct mt_identify_filter *filter, uint64_t now_ns, uint64_t period_ns)
+{
+	if (now_ns - filter->turned_ns < period_ns)
+		return;
+	memcpy(filter->bits[1], filter->bits[0], sizeof(filter->bits[1]));
+	memset(filter->bits[0], 0, sizeof(filter->bits[0]));
+	filter->turned_ns = now_ns;
+}
+
+enum mt_identify_look mt_identify_first_look(struct mt_identify_filter *filter,
+					     const struct mt_identify_ports *ports,
+					     const struct mt_packet *packet, uint64_t now_ns,
+					     uint64_t period_ns)
+{
+	if (mt_identify_is_mail_port(ports, packet))
+		return MT_IDENTIFY_MAIL_PORT;
+	turn_generations(filter, now_ns, period_ns);
+	uint32_t from = filter_bit(packet->src, packet->src_port);
+	if (mt_identify_begins_like_greeting(packet->payload)) {
+		filter->bits[0][from / 64] |= 1ull << from % 64;
+		return MT_IDENTIFY_GREETING;
+	}
+	/* A known server's bit is renewed by its traffic: a long session stays known. */
+	uint32_t to = filter_bit(packet->dst, packet->dst_port);
+	for (unsigned i = 0; i < 2; i++) {
+		uint32_t bit = i == 0 ? from : to;
+
+		if (is_set(filter, bit)) {
+			filter->bits[0][bit / 64] |= 1ull << bit % 64;
+			return MT_IDENTIFY_KNOWN;
+		}
+	}
+	return MT_IDENTIFY_DROP;
+}
+
+static bool contains(struct mt_span text, const char *upper_word)
+{
+	for (size_t i = 0; i + strlen(upper_word) <= text.len; i++)
+		if (mt_span_begins(mt_span_after(text, i), upper_word))
+			return true;
+	return false;
+}
+
+static const struct mt_identify_result no = {MT_IDENTIFY_NO, MT_PROTOCOL_COUNT, false};
+
+/* Names of servers that greet with 220 and speak FTP (RFC 959 5.4): no mail without a mail command. */
+static bool greets_like_ftp(struct mt_span text)
+{
+	return contains(text, "FTP") || contains(text, "FILEZILLA");
+}
+
+static struct mt_identify_result judge_smtp(struct mt_span line, enum mt_protocol hint, bool is_first)
+{
+	/* What a server that does not want to serve greets with (5321 3.1 and what is seen). */
+	static const char *const refusals[] = {"421", "450", "451", "454", "471",
+					       "520", "521", "550", "554", "571"};
+	bool is_hinted = hint == MT_PROTOCOL_SMTP;
+	bool is_220 = mt_span_begins(line, "220");
+	struct mt_identify_result result = {MT_IDENTIFY_PERHAPS, MT_PROTOCOL_SMTP, is_220};
+
+	if (line.len > 3 && line.data[3] != '-' && !mt_is_blank(line.data[3]))
+		return no;
+	for (size_t i = 0; i < MT_ARRAY_LEN(refusals); i++)
+		result.is_greeting |= is_first && is_hinted && mt_span_begins(line, refusals[i]);
+	if (is_220 && is_first && greets_like_ftp(line))
+		return result;
+	if (is_hinted && (result.is_greeting || !is_first || line.data[0] == '2'))
+		result.answer = MT_IDENTIFY_YES;
+	else if (is_220 && (contains(line, "SMTP") || contains(line, "MAIL")))
+		result.answer = MT_IDENTIFY_YES;
+	else if (!is_220)
+		return no;
+	return result;
+}
+
+static struct mt_identify_result judge_pop3(struct mt_span line, enum mt_protocol hint, bool is_first)
+{
+	bool is_ok = mt_span_begins(line, "+OK");
+	struct mt_identify_result result = {MT_IDENTIFY_PERHAPS, MT_PROTOCOL_POP3, is_first};
+
+	if (line.len > 3 && is_ok && !mt_is_blank(line.data[3]))
+		return no;
+	/* +OK alone is Redis, NATS and others too (BEHAVIOURS P8). */
+	if (hint == MT_PROTOCOL_POP3 ||
+	    (is_ok && (contains(line, "POP") || memchr(line.data, '<', line.len) != NULL)))
+		result.answer = MT_IDENTIFY_YES;
+	else if (!is_ok)
+		return no;
+	return result;
+}
+
+static struct mt_identify_result judge_imap(struct mt_span line, enum mt_protocol hint, bool is_first)
+{
+	struct mt_span rest = line;
+	bool is_untagged = mt_span_is(mt_span_word(&rest), "*");
+	struct mt_span word = mt_span_word(&rest);
+	bool is_status = mt_span_is(word, "OK") || mt_span_is(word, "NO") || mt_span_is(word, "BAD");
+
+	if (is_untagged && (mt_span_is(word, "OK") || mt_span_is(word, "PREAUTH") || mt_span_is(word, "BYE")))
+		return (struct mt_identify_result){MT_IDENTIFY_YES, MT_PROTOCOL_IMAP, is_first};
+	/* Behind the greeting the words are other protocols' too: only the port makes them IMAP's. */
+	if (hint == MT_PROTOCOL_IMAP && !mt_span_is(word, "ACAP") && (is_untagged || is_status))
+		return (struct mt_identify_result){MT_IDENTIFY_YES, MT_PROTOCOL_IMAP, false};
+	return no;
+}
+
+struct mt_identify_result mt_identify_server_line(struct mt_span line, enum mt_protocol hint, bool is_first)
+{
+	if (line.len >= 3 && mt_is_digit(line.data[0]) && mt_is_digit(line.data[1]) &&
+	    mt_is_digit(line.data[2]))
+		return judge_smtp(line, hint, is_first);
+	if (mt_span_begins(line, "+OK") || mt_span_begins(line, "-ERR"))
+		return judge_pop3(line, hint, is_first);
+	return judge_imap(line, hint, is_first);
+}
+
+struct mt_identify_result mt_identify_client_line(struct mt_span line, enum mt_protocol hint)
+{
+	/* certain: no other protocol begins a line so. Others count only where the port suggests the
+	 * protocol, or the server has greeted like it. */
+	static const struct {
+		const char *word, *second;
+		enum mt_protocol protocol;
+		bool is_certain;
+	} rows[] = {
+	    {"EHLO", NULL, MT_PROTOCOL_SMTP, true},	{"HELO", NULL, MT_PROTOCOL_SMTP, true},
+	    {"MAIL", "FROM:", MT_PROTOCOL_SMTP, true},	{"RCPT", "TO:", MT_PROTOCOL_SMTP, true},
+	    {"BDAT", NULL, MT_PROTOCOL_SMTP, true},	{"STARTTLS", NULL, MT_PROTOCOL_SMTP, false},
+	    {"DATA", NULL, MT_PROTOCOL_SMTP, false},	{"RSET", NULL, MT_PROTOCOL_SMTP, false},
+	    {"NOOP", NULL, MT_PROTOCOL_SMTP, false},	{"QUIT", NULL, MT_PROTOCOL_SMTP, false},
+	    {"AUTH", NULL, MT_PROTOCOL_SMTP, false},	{"VRFY", NULL, MT_PROTOCOL_SMTP, false},
+	    {"CAPA", NULL, MT_PROTOCOL_POP3, true},	{"STLS", NULL, MT_PROTOCOL_POP3, true},
+	    {"APOP", NULL, MT_PROTOCOL_POP3, true},	{"UIDL", NULL, MT_PROTOCOL_POP3, true},
+	    {"USER", NULL, MT_PROTOCOL_POP3, false},	{"PASS", NULL, MT_PROTOCOL_POP3, false},
+	    {"AUTH", NULL, MT_PROTOCOL_POP3, false},	{"STAT", NULL, MT_PROTOCOL_POP3, false},
+	    {"LIST", NULL, MT_PROTOCOL_POP3, false},	{"RETR", NULL, MT_PROTOCOL_POP3, false},
+	    {"DELE", NULL, MT_PROTOCOL_POP3, false},	{"TOP", NULL, MT_PROTOCOL_POP3, false},
+	    {"NOOP", NULL, MT_PROTOCOL_POP3, false},	{"QUIT", NULL, MT_PROTOCOL_POP3, false},
+	    {"RSET", NULL, MT_PROTOCOL_POP3, false},	{NULL, "CAPABILITY", MT_PROTOCOL_IMAP, true},
+	    {NULL, "LOGIN", MT_PROTOCOL_IMAP, true},	{NULL, "AUTHENTICATE", MT_PROTOCOL_IMAP, true},
+	    {NULL, "STARTTLS", MT_PROTOCOL_IMAP, true}, {NULL, "SELECT", MT_PROTOCOL_IMAP, true},
+	    {NULL, "EXAMINE", MT_PROTOCOL_IMAP, true},	{NULL, "UID", MT_PROTOCOL_IMAP, true},
+	    {NULL, "FETCH", MT_PROTOCOL_IMAP, true},	{NULL, "LOGOUT", MT_PROTOCOL_IMAP, true},
+	    {NULL, "NOOP", MT_PROTOCOL_IMAP, false},	{NULL, "ID", MT_PROTOCOL_IMAP, false},
+	    {NULL, "IDLE", MT_PROTOCOL_IMAP, false},	{NULL, "LIST", MT_PROTOCOL_IMAP, false},
+	    {NULL, "LSUB", MT_PROTOCOL_IMAP, false},	{NULL, "STATUS", MT_PROTOCOL_IMAP, false},
+	    {NULL, "APPEND", MT_PROTOCOL_IMAP, false},
+	};
+	struct mt_identify_result perhaps = no;
+	struct mt_span rest = mt_span_trim(line);
+	struct mt_span word = mt_span_word(&rest), second = mt_span_word(&rest);
+
+	for (size_t i = 0; i < MT_ARRAY_LEN(rows); i++) {
+		if (rows[i].word != NULL && !mt_span_is(word, rows[i].word))
+			continue;
+		if (rows[i].second != NULL && !(rows[i].word != NULL ? mt_span_begins(second, rows[i].second)
+								     : mt_span_is(second, rows[i].second)))
+			continue;
+		if (rows[i].is_certain || rows[i].protocol == hint)
+			return (struct mt_identify_result){MT_IDENTIFY_YES, rows[i].protocol, false};
+		if (perhaps.answer == MT_IDENTIFY_NO)
+			perhaps = (struct mt_identify_result){MT_IDENTIFY_PERHAPS, rows[i].protocol, false};
+	}
+	return perhaps;
+}
+
+enum mt_protocol mt_identify_alpn(struct mt_span name)
+{
+	static const struct {
+		const char *name;
+		enum mt_protocol protocol;
+	} rows[] = {{"IMAP", MT_PROTOCOL_IMAP}, {"POP3", MT_PROTOCOL_POP3}, {"SMTP", MT_PROTOCOL_SMTP}};
+
+	for (size_t i = 0; i < MT_ARRAY_LEN(rows); i++)
+		if (mt_span_is(name, rows[i].name))
+			return rows[i].protocol;
+	return MT_PROTOCOL_COUNT;
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+#include "mail.h"
+
+static bool keep_bytes(struct mt_mail *mail, const struct mt_mail_env *env, const void *bytes, size_t len)
+{
+	struct mt_facts *facts = &mail->facts;
+
+	if (facts->text_len + len > MT_MAIL_TEXT_MAX) {
+		env->cells[MT_CELL1(LOST, MT_LOSS_TEXT_LIMIT)]++;
+		return false;
+	}
+	memcpy(facts->text + facts->text_len, bytes, len);
+	facts->text_len = (uint16_t)(facts->text_len + len);
+	return true;
+}
+
+struct mt_text mt_mail_keep_text(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span text)
+{
+	struct mt_text kept = {mail->facts.text_len, (uint16_t)text.len};
+
+	return keep_bytes(mail, env, text.data, text.len) ? kept : (struct mt_text){0};
+}
+
+void mt_mail_banner(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span greeting,
+		    uint64_t time_ns)
+{
+	struct mt_facts *facts = &mail->facts;
+
+	if (facts->greeting_ns != 0)
+		return;
+	greeting = mt_span_first(greeting, MT_MAIL_BANNER_MAX);
+	facts->greeting_ns = time_ns;
+	facts->banner = mt_mail_keep_text(mail, env, greeting);
+	if (env->banners != NULL)
+		facts->software = mt_banners_identify(env->banners, env->scratch, facts->protocol, greeting);
+}
+
+void mt_mail_client_name(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span name)
+{
+	/* An argument with an @ is somebody's address (CONTRACT.md 2). */
+	if (mail->facts.client_name.len == 0 && name.len > 0 && memchr(name.data, '@', name.len) == NULL)
+		mail->facts.client_name = mt_mail_keep_text(mail, env, mt_span_first(name, MT_MAIL_NAME_MAX));
+}
+
+bool mt_facts_next_item(struct mt_span *rest, struct mt_span *item)
+{
+	if (rest->len == 0)
+		return false;
+	*item = mt_span_first(mt_span_after(*rest, 1), rest->data[0]);
+	*rest = mt_span_after(*rest, 1 + item->len);
+	return true;
+}
+
+void mt_mail_list_begin(struct mt_mail *mail)
+{
+	mail->list.offset = mail->facts.text_len;
+	mail->list.count = 0;
+	mail->list.has_starttls = false;
+	mail->list.is_open = true;
+}
+
+void mt_mail_list_atom(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span atom,
+		       bool is_starttls)
+{
+	uint8_t item[1 + MT_MAIL_CAPABILITY_MAX];
+
+	if (!mail->list.is_open || atom.len == 0)
+		return;
+	mail->list.has_starttls |= is_starttls;
+	if (mail->list.count == MT_MAIL_CAPABILITIES_MAX)
+		return;
+	atom = mt_span_first(atom, MT_MAIL_CAPABILITY_MAX);
+	item[0] = (uint8_t)atom.len;
+	for (size_t i = 0; i < atom.len; i++)
+		item[1 + i] = mt_upper(atom.data[i]);
+	if (keep_bytes(mail, env, item, 1 + atom.len))
+		mail->list.count++;
+}
+
+void mt_mail_list_end(struct mt_mail *mail)
+{
+	struct mt_facts *facts = &mail->facts;
+
+	if (!mail->list.is_open)
+		return;
+	mail->list.is_open = false;
+	struct mt_text list = {mail->list.offset, (uint16_t)(facts->text_len - mail->list.offset)};
+	struct mt_text *old = &facts->capabilities;
+
+	/* A list right behind the older one takes its place: a client that asks often fills no store. */
+	if (old->len > 0 && old->offset + old->len == list.offset) {
+		memmove(facts->text + old->offset, facts->text + list.offset, list.len);
+		list.offset = old->offset;
+		facts->text_len = (uint16_t)(list.offset + list.len);
+	}
+	facts->capabilities = list;
+	facts->capability_count = mail->list.count;
+	if (facts->offered != MT_SEEN_YES)
+		facts->offered = mail->list.has_starttls ? MT_SEEN_YES : MT_SEEN_NO;
+}
+
+void mt_mail_starttls_asked(struct mt_mail *mail, const struct mt_line *line)
+{
+	struct mt_facts *facts = &mail->facts;
+
+	if (facts->offered == MT_SEEN_NO)
+		mt_mail_flag(mail, MT_ANOMALY_REQUESTED_NOT_OFFERED);
+	facts->is_requested = true;
+	facts->is_unanswered = true;
+	facts->request_ns = line->time_ns;
+	mail->stage = MT_STAGE_ASKED;
+	mt_framer_set(&mail->framer[MT_TO_SERVER], MT_FRAMING_WAIT, 0);
+}
+
+void mt_mail_starttls_answered(struct mt_mail *mail, const struct mt_line *line, bool is_accepted,
+			       struct mt_span code)
+{
+	struct mt_facts *facts = &mail->facts;
+
+	code = mt_span_first(code, sizeof(facts->code) - 1);
+	memset(facts->code, 0, sizeof(facts->code));
+	memcpy(facts->code, code.data, code.len);
+	facts->is_unanswered = false;
+	facts->response_ns = line->time_ns;
+	facts->response = is_accepted ? MT_RESPONSE_ACCEPTED : MT_RESPONSE_REFUSED;
+	mail->accept_seq = line->seq;
+	mail->stage = is_accepted ? MT_STAGE_ACCEPTED : MT_STAGE_CLEAR;
+	mt_framer_set(&mail->framer[MT_TO_SERVER], MT_FRAMING_LINES, 0);
+	if (!is_accepted && facts->offered == MT_SEEN_YES)
+		mt_mail_flag(mail, MT_ANOMALY_REFUSED_THOUGH_OFFERED);
+}
+
+enum mt_mechanism mt_mail_mechanism(const struct mt_mail_env *env, struct mt_span name)
+{
+	uint32_t found = mt_match_first(env->mechanisms, env->scratch, name);
+
+	return found == MT_MATCH_NONE ? MT_MECHANISM_OTHER : (enum mt_mechanism)found;
+}
+
+unsigned mt_mail_auth_begins(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_mechanism mechanism)
+{
+	struct mt_facts *facts = &mail->facts;
+
+	if (facts->auth_count == MT_MAIL_AUTHS_MAX) {
+		env->cells[MT_CELL1(LOST, MT_LOSS_TEXT_LIMIT)]++;
+		return MT_MAIL_AUTHS_MAX;
+	}
+	facts->auth[facts->auth_count].mechanism = (uint8_t)mechanism;
+	facts->auth[facts->auth_count].outcome = MT_AUTH_UNKNOWN;
+	return facts->auth_count++;
+}
+
+/* With these a listener learns a password or a token that works as one. */
+static bool is_readable(enum mt_mechanism mechanism)
+{
+	switch (mechanism) {
+	case MT_MECHANISM_PLAIN:
+	case MT_MECHANISM_LOGIN:
+	case MT_MECHANISM_USER:
+	case MT_MECHANISM_XOAUTH:
+	case MT_MECHANISM_XOAUTH2:
+	case MT_MECHANISM_OAUTHBEARER:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void mt_mail_auth_exposed(struct mt_mail *mail, unsigned slot)
+{
+	if (slot >= mail->facts.auth_count || !is_readable(mail->facts.auth[slot].mechanism))
+		return;
+	mt_mail_flag(mail, MT_ANOMALY_AUTH_IN_CLEAR);
+	if (mail->facts.offered == MT_SEEN_YES)
+		mt_mail_flag(mail, MT_ANOMALY_AUTH_THOUGH_OFFERED);
+}
+
+void mt_mail_auth_ended(struct mt_mail *mail, unsigned slot, enum mt_auth outcome)
+{
+	if (slot < mail->facts.auth_count)
+		mail->facts.auth[slot].outcome = (uint8_t)outcome;
+}

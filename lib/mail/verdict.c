@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+#include "mail.h"
+
+static bool has_anomaly(const struct mt_facts *facts, enum mt_anomaly anomaly)
+{
+	return facts->anomalies >> anomaly & 1;
+}
+
+enum mt_security mt_facts_security(const struct mt_facts *facts)
+{
+	if (facts->is_established)
+		return facts->is_requested ? MT_SECURITY_STARTTLS : MT_SECURITY_IMPLICIT_TLS;
+	if (facts->has_text_after_accept)
+		return MT_SECURITY_CLEARTEXT;
+	if (facts->response == MT_RESPONSE_ACCEPTED || facts->is_unanswered)
+		return MT_SECURITY_UNKNOWN;
+	return facts->is_dialogue_seen ? MT_SECURITY_CLEARTEXT : MT_SECURITY_UNKNOWN;
+}
+
+enum mt_outcome mt_facts_outcome(const struct mt_facts *facts)
+{
+	/* The first row that holds, in the order of CONTRACT.md 2. */
+	const struct {
+		bool holds;
+		enum mt_outcome outcome;
+	} rows[] = {
+	    {facts->has_text_after_accept, MT_OUTCOME_CLEARTEXT_AFTER_ACCEPT},
+	    {facts->is_established && facts->is_requested, MT_OUTCOME_ESTABLISHED},
+	    {facts->response == MT_RESPONSE_ACCEPTED, MT_OUTCOME_FAILED},
+	    {facts->response == MT_RESPONSE_REFUSED, MT_OUTCOME_REFUSED},
+	    {has_anomaly(facts, MT_ANOMALY_STARTTLS_MASKED) ||
+		 has_anomaly(facts, MT_ANOMALY_STARTTLS_WITHHELD),
+	     MT_OUTCOME_STRIPPED},
+	    {facts->offered == MT_SEEN_YES && !facts->is_requested, MT_OUTCOME_OFFERED_UNUSED},
+	    {facts->offered == MT_SEEN_NO && !facts->is_requested, MT_OUTCOME_NOT_OFFERED},
+	};
+
+	for (size_t i = 0; i < MT_ARRAY_LEN(rows); i++)
+		if (rows[i].holds)
+			return rows[i].outcome;
+	return MT_OUTCOME_UNKNOWN;
+}
+
+enum mt_evidence mt_facts_evidence(const struct mt_facts *facts, const struct mt_mail_end *end)
+{
+	if (facts->is_truncated)
+		return MT_EVIDENCE_TRUNCATED;
+	if (facts->is_midstream)
+		return MT_EVIDENCE_MIDSTREAM;
+	if (end->pkts[MT_TO_SERVER] == 0 || end->pkts[MT_TO_CLIENT] == 0)
+		return MT_EVIDENCE_ONE_SIDED;
+	return facts->has_gap ? MT_EVIDENCE_GAP : MT_EVIDENCE_COMPLETE;
+}

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+#include "session_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+/* What an engine's memory is made of, in this order; each begins on a cache line. */
+struct layout {
+	size_t flows, syns, sessions, pieces, handles, total;
+};
+
+static size_t session_bytes(void)
+{
+	return (sizeof(struct session) + MT_CACHE_LINE - 1) / MT_CACHE_LINE * MT_CACHE_LINE;
+}
+
+static uint32_t piece_count(const struct mt_engine_config *config)
+{
+	size_t pieces = config->reassembly_bytes / MT_STREAM_PIECE_BYTES;
+
+	return pieces > UINT32_MAX - 1 ? UINT32_MAX - 1 : (uint32_t)pieces;
+}
+
+static size_t place(size_t *offset, size_t bytes)
+{
+	size_t at = *offset;
+
+	*offset = (at + bytes + MT_CACHE_LINE - 1) / MT_CACHE_LINE * MT_CACHE_LINE;
+	return at;
+}
+
+static struct layout lay_out(const struct mt_engine_config *config)
+{
+	struct layout layout;
+	size_t end = 0;
+
+	layout.flows = place(&end, mt_flow_table_bytes(config->flows));
+	/* As many handshakes as flows: a cache that forgets costs only the exact start of a session. */
+	layout.syns = place(&end, mt_flow_syn_cache_bytes(config->flows));
+	layout.sessions = place(&end, mt_pool_area_bytes((uint32_t)session_bytes(), config->dialogues));
+	layout.pieces = place(&end, mt_pool_area_bytes(MT_STREAM_PIECE_BYTES, piece_count(config)));
+	layout.handles = place(&end, sizeof(uint32_t) * config->flows);
+	layout.total = end;
+	return layout;
+}
+
+static void fill_env(struct mt_engine *engine)
+{
+	const struct mt_session_shared *shared = engine->config.shared;
+
+	engine->env.cells = engine->config.cells;
+	engine->env.banners = engine->config.banners;
+	engine->env.scratch = engine->scratch;
+	engine->env.mechanisms = shared->mechanisms;
+	for (unsigned i = 0; i < MT_PROTOCOL_COUNT; i++) {
+		engine->env.commands[i] = shared->commands[i];
+		engine->env.replies[i] = shared->replies[i];
+	}
+}
+
+static int grow_scratch(struct mt_engine *engine, const struct mt_banners *banners)
+{
+	const struct mt_session_shared *shared = engine->config.shared;
+	int result = mt_match_scratch_grow(&engine->scratch, shared->mechanisms);
+
+	for (unsigned i = 0; i < MT_PROTOCOL_COUNT && result == 0; i++) {
+		result = mt_match_scratch_grow(&engine->scratch, shared->commands[i]);
+		if (result == 0)
+			result = mt_match_scratch_grow(&engine->scratch, shared->replies[i]);
+		if (result == 0 && banners != NULL && banners->set[i] != NULL)
+			result = mt_match_scratch_grow(&engine->scratch, banners->set[i]);
+	}
+	return result;
+}
+
+int mt_engine_create(struct mt_engine **ret, const struct mt_engine_config *config)
+{
+	struct layout layout = lay_out(config);
+	struct mt_engine *engine = aligned_alloc(MT_CACHE_LINE, (sizeof(*engine) + MT_CACHE_LINE - 1) /
+								    MT_CACHE_LINE * MT_CACHE_LINE);
+	int result = -ENOMEM;
+
+	if (engine == NULL)
+		return result;
+	memset(engine, 0, sizeof(*engine));
+	engine->config = *config;
+	result = grow_scratch(engine, config->banners);
+	if (result != 0)
+		goto free_engine;
+	uint8_t *memory = mmap(NULL, layout.total, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED) {
+		result = -ENOMEM;
+		goto free_scratch;
+	}
+	engine->memory = memory;
+	engine->memory_bytes = layout.total;
+	fill_env(engine);
+	mt_flow_table_init(&engine->flows, memory + layout.flows, config->flows);
+	mt_flow_syn_cache_init(&engine->syns, memory + layout.syns, config->flows);
+	mt_pool_init(&engine->sessions, memory + layout.sessions, (uint32_t)session_bytes(),
+		     config->dialogues);
+	mt_pool_init(&engine->pieces, memory + layout.pieces, MT_STREAM_PIECE_BYTES, piece_count(config));
+	engine->handles = (uint32_t *)(memory + layout.handles);
+	for (uint32_t i = config->flows; i > 0; i--)
+		engine->handles[engine->handle_count++] = i - 1;
+	engine->env.cells[MT_CELL0(FLOWS_CAPACITY)] = config->flows;
+	*ret = engine;
+	return 0;
+
+free_scratch:
+	mt_match_scratch_destroy(engine->scratch);
+free_engine:
+	free(engine);
+	return result;
+}
+
+void mt_engine_destroy(struct mt_engine *engine)
+{
+	if (engine == NULL)
+		return;
+	mt_wipe(&engine->hello, sizeof(engine->hello));
+	mt_wipe(&engine->report, sizeof(engine->report));
+	munmap(engine->memory, engine->memory_bytes);
+	mt_match_scratch_destroy(engine->scratch);
+	free(engine);
+}
+
+int mt_engine_set_banners(struct mt_engine *engine, const struct mt_banners *banners)
+{
+	int result = grow_scratch(engine, banners);
+
+	if (result == 0) {
+		engine->env.banners = banners;
+		engine->env.scratch = engine->scratch;
+	}
+	return result;
+}
+
+uint32_t mt_engine_flows(const struct mt_engine *engine)
+{
+	return engine->flows.used;
+}
+
+void mt_engine_prepare(struct mt_engine *engine, struct mt_engine_packet *packet)
+{
+	packet->side = mt_flow_key_make(&packet->key, &packet->packet, engine->config.vlan_in_key);
+	packet->fingerprint = mt_flow_fingerprint(&packet->key, &engine->config.secret);
+	mt_flow_prefetch(&engine->flows, packet->fingerprint);
+}
+
+/* The connection has said goodbye: from here on it is only waited for stragglers. */
+static bool is_closing(const struct mt_flow *flow)
+{
+	return flow->has_rst || flow->has_fin == 3 ||
+	       (flow->has_fin != 0 && (flow->pkts[0] == 0 || flow->pkts[1] == 0));
+}
+
+static enum mt_reason closing_reason(const struct mt_flow *flow, enum mt_reason otherwise)
+{
+	if (flow->has_rst)
+		return MT_REASON_RST;
+	return is_closing(flow) ? MT_REASON_FIN : otherwise;
+}
+
+static bool is_timed_out(const struct mt_engine *engine, const struct mt_flow *flow, uint64_t now_ns)
+{
+	uint64_t limit =
+	    is_closing(flow) || flow->state == MT_FLOW_ENDED ? LINGER_NS : engine->config.timeout_ns;
+
+	return now_ns > flow->last_seen_ns && now_ns - flow->last_seen_ns > limit;
+}
+
+/* Which side is the client: who sent the SYN; else who did not greet; else whose port is not the mail port.
+ */
+static unsigned find_client(const struct mt_engine *engine, const struct mt_engine_packet *packet,
+			    const struct mt_flow_syn *syn)
+{
+	const struct mt_identify_port *ports = engine->config.shared->ports.port;
+	bool is_mail[2];
+
+	if (syn != NULL)
+		return syn->client_side;
+	for (unsigned side = 0; side < 2; side++)
+		is_mail[side] = ports[packet->key.port[side]].protocol != MT_PROTOCOL_COUNT;
+	if (is_mail[0] != is_mail[1])
+		return is_mail[0] ? 1 : 0;
+	if (mt_identify_begins_like_greeting(packet->packet.payload))
+		return packet->side ^ 1;
+	return packet->key.port[0] < packet->key.port[1] ? 1 : 0;
+}
+
+static void fill_ends(struct session *session, const struct mt_engine_packet *packet)
+{
+	struct mt_mail_ends *ends = &session->ends;
+	unsigned client = session->client_side;
+
+	ends->ip_version = packet->key.ip_version;
+	ends->vlan_count = packet->packet.vlan_count;
+	memcpy(ends->vlan, packet->packet.vlan, sizeof(ends->vlan));
+	ends->client_port = packet->key.port[client];
+	ends->server_port = packet->key.port[client ^ 1];
+	memcpy(ends->client_addr, packet->key.addr[client], sizeof(ends->client_addr));
+	memcpy(ends->server_addr, packet->key.addr[client ^ 1], sizeof(ends->server_addr));
+}
+
+/* Where each direction begins: behind the SYNs where they were seen, else where the first payload says. */
+static void set_bases(struct session *session, const struct mt_engine_packet *packet,
+		      const struct mt_flow_syn *syn)
+{
+	enum mt_direction sender = direction_of(session, packet->side);
+
+	for (unsigned side = 0; side < 2; side++) {
+		struct side *place = &session->side[direction_of(session, side)];
+
+		if (syn != NULL && (syn->has_isn >> side & 1)) {
+			mt_stream_set_base(&place->stream, syn->isn[side] + 1, false);
+			place->is_start_known = true;
+		} else if (side == packet->side) {
+			mt_stream_set_base(&place->stream, packet->packet.seq, true);
+		} else if (packet->packet.tcp_flags & MT_TCP_ACK) {
+			mt_stream_set_base(&place->stream, packet->packet.ack, true);
+		}
+	}
+	/* Where one direction's beginning is known, what it acknowledges first is the other's. */
+	if (session->side[sender].is_start_known && packet->packet.seq == session->side[sender].stream.next &&
+	    sender == MT_TO_SERVER)
+		session->side[MT_TO_CLIENT].is_start_known = true;
+}
+
+static void init_session(const struct mt_engine *engine, struct session *session,
+			 const struct mt_engine_packet *packet, const struct mt_flow_syn *syn)
+{
+	const struct mt_identify_port *ports = engine->config.shared->ports.port;
+	struct mt_mail *mail = &session->mail;
+
+	session->client_side = (uint8_t)find_client(engine, packet, syn);
+	fill_ends(session, packet);
+	const struct mt_identify_port *port = &ports[session->ends.server_port];
+	if (port->protocol == MT_PROTOCOL_COUNT)
+		port = &ports[session->ends.client_port];
+	session->hint = port->protocol;
+	session->is_implicit_port = port->is_implicit;
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
+		mt_stream_init(&session->side[direction].stream, MT_STREAM_HELD_MAX);
+	mt_tls_init(&session->tls);
+	mt_framer_init(&mail->framer[MT_TO_SERVER], MT_TO_SERVER, mail->client_line,
+		       sizeof(mail->client_line));
+	mt_framer_init(&mail->framer[MT_TO_CLIENT], MT_TO_CLIENT, mail->server_line,
+		       sizeof(mail->server_line));
+	mail->facts.protocol = MT_PROTOCOL_COUNT;
+	mail->facts.start_ns = syn != NULL ? syn->time_ns : packet->time_ns;
+	mail->facts.synack_ns = syn != NULL ? syn->synack_ns : 0;
+	set_bases(session, packet, syn);
+}
+
+/* An idle decided flow makes room where the table is full (DESIGN.md, decision 6). */
+static bool may_evict(void *context, struct mt_flow *flow)
+{
+	struct mt_engine *engine = context;
+
+	if (flow->state == MT_FLOW_DIALOGUE || engine->flows.used < engine->flows.limit)
+		return false;
+	if (flow->state != MT_FLOW_ENDED && engine->sweep_now_ns - flow->last_seen_ns < LINGER_NS)
+		return false;
+	mt_session_end(engine, flow, MT_REASON_EVICTED);
+	engine->env.cells[MT_CELL1(LOST, MT_LOSS_FLOW_EVICTED)]++;
+	return true;
+}
+
+static struct mt_flow *insert_flow(struct mt_engine *engine, const struct mt_engine_packet *packet)
+{
+	struct mt_flow *flow = mt_flow_insert(&engine->flows, packet->fingerprint);
+
+	if (flow != NULL)
+		return flow;
+	/* A bounded look around; what it does not find now, the next packet's look goes on to find. */
+	engine->sweep_now_ns = packet->time_ns;
+	mt_flow_sweep(&engine->flows, 64, may_evict, engine);
+	return mt_flow_insert(&engine->flows, packet->fingerprint);
+}
+
+/* Result: the new flow, or NULL with the loss counted. */
+static struct mt_flow *open_flow(struct mt_engine *engine, const struct mt_engine_packet *packet)
+{
+	struct mt_flow_syn syn;
+	bool has_syn = mt_flow_syn_take(&engine->syns, packet->fingerprint, &syn);
+	struct session *session = mt_pool_take(&engine->sessions);
+
+	if (session == NULL) {
+		engine->env.cells[MT_CELL1(LOST, MT_LOSS_SESSIONS_FULL)]++;
+		return NULL;
+	}
+	struct mt_flow *flow = insert_flow(engine, packet);
+	if (flow == NULL) {
+		engine->env.cells[MT_CELL1(LOST, MT_LOSS_TABLE_FULL)]++;
+		mt_pool_give(&engine->sessions, session);
+		return NULL;
+	}
+	init_session(engine, session, packet, has_syn ? &syn : NULL);
+	flow->state = MT_FLOW_DIALOGUE;
+	flow->session = mt_pool_index(&engine->sessions, session);
+	flow->handle = HANDLE_NONE;
+	flow->client_side = session->client_side;
+	flow->base = session->side[MT_TO_SERVER].stream.next;
+	engine->env.cells[MT_CELL0(FLOWS)] = engine->flows.used;
+	return flow;
+}
+
+/* A packet of no known connection. */
+static enum mt_verdict meet(struct mt_engine *engine, const struct mt_engine_packet *packet,
+			    struct mt_flow **ret)
+{
+	const struct mt_packet *tcp = &packet->packet;
+	bool is_mail_port = mt_identify_is_mail_port(&engine->config.shared->ports, tcp);
+
+	*ret = NULL;
+	if ((tcp->tcp_flags & MT_TCP_SYN) != 0)
+		mt_flow_syn_note(&engine->syns, packet->fingerprint, packet->side, tcp->seq,
+				 (tcp->tcp_flags & MT_TCP_ACK) != 0, packet->time_ns);
+	if (tcp->payload.len == 0)
+		return (tcp->tcp_flags & MT_TCP_SYN) != 0 ? MT_VERDICT_HANDSHAKE : MT_VERDICT_NO_PAYLOAD;
+	if (!is_mail_port && !mt_identify_begins_like_greeting(tcp->payload)) {
+		engine->env.cells[MT_CELL0(FILTER_FALSE)]++;
+		return MT_VERDICT_NOT_MAIL;
+	}
+	*ret = open_flow(engine, packet);
+	return *ret == NULL ? MT_VERDICT_REFUSED : MT_VERDICT_DIALOGUE;
+}
+
+/* FIN and RST, and what is acknowledged of a FIN. */
+static void note_ending(struct mt_flow *flow, const struct mt_engine_packet *packet)
+{
+	const struct mt_packet *tcp = &packet->packet;
+	unsigned side = packet->side;
+
+	if ((tcp->tcp_flags & MT_TCP_RST) != 0)
+		flow->has_rst = 1;
+	if ((tcp->tcp_flags & MT_TCP_FIN) != 0) {
+		flow->fin_seq[side] = tcp->seq + tcp->payload_wire_len;
+		flow->has_fin |= (uint8_t)(1u << side);
+	}
+	if ((tcp->tcp_flags & MT_TCP_ACK) != 0 && (flow->has_fin >> (side ^ 1) & 1) &&
+	    mt_seq_diff(tcp->ack, flow->fin_seq[side ^ 1]) > 0)
+		flow->has_fin_ack |= (uint8_t)(1u << (side ^ 1));
+}
+
+static void end_if_over(struct mt_engine *engine, struct mt_flow *flow)
+{
+	if (!flow->has_rst && flow->has_fin_ack != 3)
+		return;
+	/* One direction may be late: what it still owes is waited for, up to LINGER_NS. */
+	if (flow->state == MT_FLOW_DIALOGUE &&
+	    !mt_session_is_settled(engine, mt_pool_at(&engine->sessions, flow->session)))
+		return;
+	mt_session_end(engine, flow, closing_reason(flow, MT_REASON_FIN));
+}
+
+static void read_dialogue(struct mt_engine *engine, struct mt_flow *flow,
+			  const struct mt_engine_packet *packet)
+{
+	struct session *session = mt_pool_at(&engine->sessions, flow->session);
+	const struct mt_packet *tcp = &packet->packet;
+	enum mt_direction direction = direction_of(session, packet->side);
+	bool has_ack = (tcp->tcp_flags & MT_TCP_ACK) != 0;
+	bool has_syn = (tcp->tcp_flags & MT_TCP_SYN) != 0;
+
+	session->now_ns = packet->time_ns;
+	mt_session_give_up(engine, session);
+	session->side[direction].is_seen = true;
+	session->mail.facts.is_truncated |= tcp->is_truncated;
+	engine->env.cells[MT_CELL0(TRUNCATED)] += tcp->is_truncated;
+	if (has_syn) {
+		mt_stream_set_base(&session->side[direction].stream, tcp->seq + 1, false);
+		session->side[direction].is_start_known = true;
+	}
+	if (has_ack && !mt_session_is_decided(session))
+		mt_session_prove(session, direction, tcp->ack);
+	if (tcp->payload.len > 0 && !mt_session_is_decided(session)) {
+		struct mt_segment segment = {.payload = tcp->payload,
+					     .seq = tcp->seq + has_syn,
+					     .ack = tcp->ack,
+					     .has_ack = has_ack,
+					     .time_ns = packet->time_ns};
+
+		mt_session_offer(engine, session, direction, &segment);
+	}
+	if (mt_session_is_decided(session))
+		mt_session_park(engine, flow, session);
+}
+
+static bool is_new_syn(const struct mt_flow *flow, const struct mt_packet *tcp)
+{
+	return (tcp->tcp_flags & (MT_TCP_SYN | MT_TCP_ACK)) == MT_TCP_SYN && tcp->seq + 1 != flow->base;
+}
+
+/* The flow that a known connection's packet goes on with; NULL where the packet begins another one. */
+static struct mt_flow *go_on(struct mt_engine *engine, struct mt_flow *flow,
+			     const struct mt_engine_packet *packet)
+{
+	bool is_new = is_new_syn(flow, &packet->packet);
+
+	if (!is_new && !is_timed_out(engine, flow, packet->time_ns))
+		return flow;
+	mt_session_end(engine, flow, closing_reason(flow, is_new ? MT_REASON_REUSE : MT_REASON_TIMEOUT));
+	mt_flow_remove(&engine->flows, flow);
+	engine->env.cells[MT_CELL0(FLOWS)] = engine->flows.used;
+	return NULL;
+}
+
+enum mt_verdict mt_engine_packet(struct mt_engine *engine, const struct mt_engine_packet *packet)
+{
+	struct mt_flow *flow = mt_flow_find(&engine->flows, packet->fingerprint);
+
+	if (flow != NULL)
+		flow = go_on(engine, flow, packet);
+	if (flow == NULL) {
+		enum mt_verdict verdict = meet(engine, packet, &flow);
+
+		if (flow == NULL)
+			return verdict;
+	}
+	if (packet->time_ns > flow->last_seen_ns)
+		flow->last_seen_ns = packet->time_ns;
+	if (flow->state == MT_FLOW_ENDED)
+		return MT_VERDICT_AFTER_END;
+	if (flow->state == MT_FLOW_NOT_MAIL)
+		return MT_VERDICT_NOT_MAIL_FLOW;
+	flow->pkts[packet->side]++;
+	flow->bytes[packet->side] += packet->packet.ip_bytes;
+	note_ending(flow, packet);
+	enum mt_verdict verdict = flow->state == MT_FLOW_DECIDED ? MT_VERDICT_DECIDED : MT_VERDICT_DIALOGUE;
+	if (flow->state == MT_FLOW_DIALOGUE)
+		read_dialogue(engine, flow, packet);
+	end_if_over(engine, flow);
+	return verdict;
+}
+
+static bool age(void *context, struct mt_flow *flow)
+{
+	struct mt_engine *engine = context;
+
+	if (!is_timed_out(engine, flow, engine->sweep_now_ns))
+		return false;
+	mt_session_end(engine, flow, closing_reason(flow, MT_REASON_TIMEOUT));
+	return true;
+}
+
+bool mt_engine_sweep(struct mt_engine *engine, uint32_t places, uint64_t now_ns)
+{
+	engine->sweep_now_ns = now_ns;
+	bool is_round = mt_flow_sweep(&engine->flows, places, age, engine);
+	engine->env.cells[MT_CELL0(FLOWS)] = engine->flows.used;
+	return is_round;
+}
+
+static bool finish(void *context, struct mt_flow *flow)
+{
+	struct mt_engine *engine = context;
+	bool is_late = is_timed_out(engine, flow, engine->sweep_now_ns);
+
+	mt_session_end(engine, flow, closing_reason(flow, is_late ? MT_REASON_TIMEOUT : MT_REASON_SHUTDOWN));
+	return true;
+}
+
+void mt_engine_finish(struct mt_engine *engine, uint64_t last_ns)
+{
+	engine->sweep_now_ns = last_ns;
+	mt_flow_sweep(&engine->flows, engine->flows.mask + 1, finish, engine);
+	engine->env.cells[MT_CELL0(FLOWS)] = engine->flows.used;
+}

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+#include "session_priv.h"
+
+/* A line read, or what stands for one. */
+static void give_line(struct mt_engine *engine, struct session *session, enum mt_direction direction,
+		      const struct mt_line *line)
+{
+	struct mt_mail *mail = &session->mail;
+
+	if (direction == MT_TO_SERVER) {
+		mail->dialogue->client_line(mail, &engine->env, line);
+		if (mail->facts.detected_by == MT_DETECTED_BANNER)
+			mail->facts.detected_by = MT_DETECTED_DIALOGUE;
+	} else {
+		mail->dialogue->server_line(mail, &engine->env, line);
+	}
+}
+
+/* The protocol is known from here on. */
+static void adopt(struct mt_engine *engine, struct session *session, enum mt_protocol protocol,
+		  enum mt_detected detected_by, bool is_greeted)
+{
+	struct mt_mail *mail = &session->mail;
+
+	mail->dialogue = engine->config.shared->dialogues[protocol];
+	mail->facts.protocol = (uint8_t)protocol;
+	mail->facts.detected_by = (uint8_t)detected_by;
+	mail->dialogue->begin(mail);
+	if (session->is_implicit_port)
+		mt_mail_flag(mail, MT_ANOMALY_PLAINTEXT_ON_IMPLICIT_PORT);
+	/* A dialogue met in its middle is one whose beginning was lost. */
+	if (!is_greeted)
+		mail->dialogue->gap(mail, &engine->env, MT_TO_CLIENT);
+}
+
+static void adopt_greeting(struct mt_engine *engine, struct session *session, enum mt_protocol protocol,
+			   const struct mt_line *line)
+{
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
+		if (session->side[direction].stream.missing_bytes == 0)
+			session->side[direction].is_start_known = true;
+	adopt(engine, session, protocol, MT_DETECTED_BANNER, true);
+	give_line(engine, session, MT_TO_CLIENT, line);
+}
+
+/* Nothing that is known: after a while, or at once where the connection's beginning was seen, it is given up.
+ */
+static void name_no_protocol(struct session *session, enum mt_direction direction)
+{
+	if (session->side[direction].is_start_known)
+		session->is_not_mail = true;
+	else if (++session->unknown_lines >= UNKNOWN_LINES_MAX)
+		session->mail.stage = MT_STAGE_OPAQUE;
+}
+
+static void judge_server_line(struct mt_engine *engine, struct session *session, const struct mt_line *line)
+{
+	bool is_first =
+	    session->side[MT_TO_CLIENT].stream.delivered_bytes == 0 || session->unknown_lines == 0;
+	struct mt_identify_result result =
+	    mt_identify_server_line(line->text, (enum mt_protocol)session->hint, is_first);
+
+	if (result.answer == MT_IDENTIFY_NO) {
+		name_no_protocol(session, MT_TO_CLIENT);
+	} else if (result.answer == MT_IDENTIFY_PERHAPS) {
+		session->greeting = mt_mail_keep_text(&session->mail, &engine->env,
+						      mt_span_first(line->text, MT_MAIL_BANNER_MAX));
+		session->greeting_protocol = (uint8_t)result.protocol;
+		session->unknown_lines++;
+	} else if (result.is_greeting) {
+		adopt_greeting(engine, session, result.protocol, line);
+	} else {
+		adopt(engine, session, result.protocol, MT_DETECTED_DIALOGUE, false);
+		give_line(engine, session, MT_TO_CLIENT, line);
+	}
+}
+
+static void judge_client_line(struct mt_engine *engine, struct session *session, const struct mt_line *line)
+{
+	bool has_greeting = session->greeting.len > 0;
+	enum mt_protocol hint = has_greeting ? session->greeting_protocol : session->hint;
+	struct mt_identify_result result = mt_identify_client_line(line->text, hint);
+
+	if (result.answer != MT_IDENTIFY_YES || (has_greeting && result.protocol != hint)) {
+		name_no_protocol(session, MT_TO_SERVER);
+		return;
+	}
+	if (has_greeting) {
+		struct mt_line greeting = {.text = mt_facts_text(&session->mail.facts, session->greeting),
+					   .time_ns = line->time_ns};
+
+		adopt_greeting(engine, session, result.protocol, &greeting);
+	} else {
+		adopt(engine, session, result.protocol, MT_DETECTED_DIALOGUE, false);
+	}
+	give_line(engine, session, MT_TO_SERVER, line);
+}
+
+/* Lines, bodies and what lies between, as the framer cuts them. */
+static size_t read_lines(struct mt_engine *engine, struct session *session, enum mt_direction direction,
+			 const struct mt_chunk *chunk)
+{
+	struct mt_mail *mail = &session->mail;
+	struct mt_framer *framer = &mail->framer[direction];
+	struct mt_line line;
+	size_t taken;
+	enum mt_framing_event event = mt_framer_read(framer, chunk->bytes, chunk->seq, chunk->ack,
+						     chunk->has_ack, chunk->time_ns, &taken, &line);
+
+	if (event == MT_FRAMING_SKIPPED && mail->dialogue != NULL) {
+		mail->dialogue->skipped(mail, &engine->env, direction, chunk->seq + (uint32_t)taken);
+	} else if (event == MT_FRAMING_LINE) {
+		if (mail->dialogue != NULL)
+			give_line(engine, session, direction, &line);
+		else if (direction == MT_TO_CLIENT)
+			judge_server_line(engine, session, &line);
+		else
+			judge_client_line(engine, session, &line);
+	} else if (mail->dialogue == NULL && framer->line_bytes > framer->limit) {
+		/* No mail protocol has a first line as long as this. */
+		name_no_protocol(session, direction);
+	}
+	return taken;
+}
+
+static void note_client_hello(struct mt_engine *engine, struct session *session, uint64_t time_ns)
+{
+	const struct mt_tls_hello *hello = &engine->hello;
+	struct mt_mail *mail = &session->mail;
+	struct mt_facts *facts = &mail->facts;
+	bool is_known = mail->dialogue != NULL;
+	uint8_t items[MT_TLS_ALPNS_MAX * (1 + MT_TLS_ALPN_MAX)];
+	size_t len = 0;
+	enum mt_protocol named = MT_PROTOCOL_COUNT;
+
+	facts->has_tls_client = true;
+	if (facts->hello_ns == 0)
+		facts->hello_ns = time_ns;
+	if (facts->sni.len == 0)
+		facts->sni = mt_mail_keep_text(mail, &engine->env, mt_span(hello->sni, hello->sni_len));
+	for (unsigned i = 0; i < hello->alpn_count; i++) {
+		struct mt_span name = mt_span(hello->alpn[i].name, hello->alpn[i].len);
+
+		items[len++] = hello->alpn[i].len;
+		memcpy(items + len, name.data, name.len);
+		len += name.len;
+		if (named == MT_PROTOCOL_COUNT)
+			named = mt_identify_alpn(name);
+	}
+	if (facts->alpn_count == 0) {
+		facts->client_alpns = mt_mail_keep_text(mail, &engine->env, mt_span(items, len));
+		facts->alpn_count = hello->alpn_count;
+	}
+	if (is_known)
+		return;
+	if (named != MT_PROTOCOL_COUNT) {
+		facts->protocol = (uint8_t)named;
+		facts->detected_by = MT_DETECTED_ALPN;
+	} else if (hello->alpn_count > 0) {
+		session->is_not_mail = true;
+	}
+}
+
+static void note_server_hello(struct mt_engine *engine, struct session *session)
+{
+	struct mt_facts *facts = &session->mail.facts;
+
+	if (engine->hello.is_retry)
+		return;
+	facts->has_tls_server = true;
+	facts->tls_version = session->tls.version;
+	facts->tls_cipher = session->tls.cipher;
+	if (engine->hello.has_sentinel)
+		mt_mail_flag(&session->mail, MT_ANOMALY_DOWNGRADE_SENTINEL);
+}
+
+/* The server answers a hello with text: the hello was no encryption. */
+static void leave_tls(struct mt_engine *engine, struct session *session)
+{
+	struct mt_mail *mail = &session->mail;
+
+	mt_tls_clear(&session->tls, &engine->pieces);
+	mt_framer_set(&mail->framer[MT_TO_SERVER], MT_FRAMING_SKIP, 0);
+	if (mail->stage == MT_STAGE_TLS && mail->facts.response == MT_RESPONSE_ACCEPTED)
+		mt_mail_flag(mail, MT_ANOMALY_SERVER_INJECTION);
+	mail->stage = MT_STAGE_CLEAR;
+}
+
+static size_t read_tls(struct mt_engine *engine, struct session *session, enum mt_direction direction,
+		       const struct mt_chunk *chunk)
+{
+	struct mt_mail *mail = &session->mail;
+	size_t taken;
+	enum mt_tls_event event =
+	    mt_tls_feed(&session->tls, &engine->pieces, direction, chunk->bytes, &taken, &engine->hello);
+
+	switch (event) {
+	case MT_TLS_MORE:
+		break;
+	case MT_TLS_CLIENT_HELLO:
+		note_client_hello(engine, session, chunk->time_ns);
+		break;
+	case MT_TLS_SERVER_HELLO:
+		note_server_hello(engine, session);
+		break;
+	case MT_TLS_NOT_TLS:
+		if (direction == MT_TO_CLIENT && !mail->facts.has_tls_server)
+			leave_tls(engine, session);
+		else
+			mt_tls_gap(&session->tls, &engine->pieces, direction);
+		return taken;
+	case MT_TLS_DONE:
+		mail->facts.established_ns = chunk->time_ns;
+		mail->stage = MT_STAGE_OPAQUE;
+		break;
+	}
+	/* A side that is broken or done takes all. */
+	return event == MT_TLS_MORE || event == MT_TLS_DONE ? chunk->bytes.len : taken;
+}
+
+static void begin_tls(struct session *session)
+{
+	struct mt_mail *mail = &session->mail;
+
+	if (mail->dialogue == NULL && mail->facts.protocol == MT_PROTOCOL_COUNT) {
+		mail->facts.protocol = session->hint;
+		mail->facts.detected_by = MT_DETECTED_PORT;
+	}
+	if (mail->stage != MT_STAGE_ACCEPTED && mail->dialogue == NULL) {
+		for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
+			if (session->side[direction].stream.missing_bytes == 0)
+				session->side[direction].is_start_known = true;
+		if (!session->is_implicit_port)
+			mt_mail_flag(mail, MT_ANOMALY_TLS_ON_PLAIN_PORT);
+	}
+	mail->facts.is_unanswered = false;
+	mail->stage = MT_STAGE_TLS;
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
+		mt_framer_wipe(&mail->framer[direction]);
+}
+
+/* Behind the acceptance of STARTTLS: TLS, or somebody's text. */
+static size_t read_accepted(struct mt_engine *engine, struct session *session, enum mt_direction direction,
+			    const struct mt_chunk *chunk)
+{
+	struct mt_mail *mail = &session->mail;
+	enum mt_tls_start start = mt_tls_starts(direction, chunk->bytes);
+	bool is_sent_before = chunk->has_ack && mt_seq_diff(chunk->ack, mail->accept_seq) <= 0;
+
+	if (start == MT_TLS_START_HELLO || start == MT_TLS_START_ALERT) {
+		begin_tls(session);
+		return read_tls(engine, session, direction, chunk);
+	}
+	if (start == MT_TLS_START_MAYBE && !session->is_draining)
+		return 0;
+	if (mail->facts.response != MT_RESPONSE_ACCEPTED) {
+		/* The answer was never seen, and the dialogue goes on: it was no. */
+		mail->facts.is_unanswered = false;
+		mail->stage = MT_STAGE_CLEAR;
+		return read_lines(engine, session, direction, chunk);
+	}
+	if (direction == MT_TO_CLIENT || is_sent_before) {
+		mt_mail_flag(mail, direction == MT_TO_CLIENT ? MT_ANOMALY_SERVER_INJECTION
+							     : MT_ANOMALY_CLIENT_INJECTION);
+		return chunk->bytes.len;
+	}
+	mail->facts.has_text_after_accept = true;
+	mt_mail_flag(mail, MT_ANOMALY_CLEARTEXT_AFTER_ACCEPT);
+	mail->stage = MT_STAGE_CLEAR;
+	return read_lines(engine, session, direction, chunk);
+}
+
+/* Encrypted records met in the middle of a connection. */
+static bool looks_encrypted(struct mt_span bytes)
+{
+	return bytes.len >= 3 && bytes.data[0] >= 0x14 && bytes.data[0] <= 0x17 && bytes.data[1] == 0x03 &&
+	       bytes.data[2] <= 0x04;
+}
+
+/* Before the protocol is known. */
+static size_t read_unknown(struct mt_engine *engine, struct session *session, enum mt_direction direction,
+			   const struct mt_chunk *chunk)
+{
+	struct mt_mail *mail = &session->mail;
+	const struct side *server = &session->side[MT_TO_CLIENT];
+
+	if (mt_framer_at_line_start(&mail->framer[direction])) {
+		enum mt_tls_start start = mt_tls_starts(direction, chunk->bytes);
+
+		if (start == MT_TLS_START_HELLO) {
+			begin_tls(session);
+			return read_tls(engine, session, direction, chunk);
+		}
+		if (start == MT_TLS_START_MAYBE && !session->is_draining)
+			return 0;
+		if (looks_encrypted(chunk->bytes) && !session->side[direction].is_start_known) {
+			mail->facts.protocol = session->hint;
+			mail->facts.detected_by = MT_DETECTED_PORT;
+			mail->stage = MT_STAGE_OPAQUE;
+			return chunk->bytes.len;
+		}
+	}
+	/* The server speaks first in mail: a client that does not wait is judged by what the server says. */
+	if (direction == MT_TO_SERVER && !session->is_draining && !mail->is_absent[MT_TO_CLIENT] &&
+	    session->side[MT_TO_SERVER].is_start_known && server->stream.delivered_bytes == 0)
+		return 0;
+	return read_lines(engine, session, direction, chunk);
+}
+
+size_t mt_session_read(struct mt_engine *engine, struct session *session, enum mt_direction direction,
+		       const struct mt_chunk *chunk)
+{
+	struct mt_mail *mail = &session->mail;
+
+	switch ((enum mt_stage)mail->stage) {
+	case MT_STAGE_TLS:
+		return read_tls(engine, session, direction, chunk);
+	case MT_STAGE_ACCEPTED:
+		return read_accepted(engine, session, direction, chunk);
+	case MT_STAGE_OPAQUE:
+		return chunk->bytes.len;
+	case MT_STAGE_CLEAR:
+	case MT_STAGE_ASKED:
+		break;
+	}
+	if (mail->dialogue == NULL)
+		return read_unknown(engine, session, direction, chunk);
+	if (mt_session_is_waiting(session, direction) && mail->is_absent[MT_TO_CLIENT])
+		mail->dialogue->assume(mail, &engine->env);
+	if (mail->stage == MT_STAGE_ACCEPTED)
+		return read_accepted(engine, session, direction, chunk);
+	/* After a loss a hello may be all that is left of the upgrade. */
+	if (direction == MT_TO_SERVER && mail->facts.is_requested && mail->framer[direction].is_resyncing &&
+	    mt_tls_starts(direction, chunk->bytes) == MT_TLS_START_HELLO) {
+		begin_tls(session);
+		return read_tls(engine, session, direction, chunk);
+	}
+	return read_lines(engine, session, direction, chunk);
+}
+
+void mt_session_lost(struct mt_engine *engine, struct session *session, enum mt_direction direction,
+		     uint32_t bytes)
+{
+	struct mt_mail *mail = &session->mail;
+
+	if (mail->stage == MT_STAGE_TLS) {
+		mt_tls_gap(&session->tls, &engine->pieces, direction);
+		return;
+	}
+	mt_framer_gap(&mail->framer[direction], bytes);
+	if (mail->dialogue != NULL)
+		mail->dialogue->gap(mail, &engine->env, direction);
+}
+
+bool mt_session_is_waiting(const struct session *session, enum mt_direction direction)
+{
+	return direction == MT_TO_SERVER && session->mail.framer[MT_TO_SERVER].mode == MT_FRAMING_WAIT;
+}
+
+bool mt_session_is_decided(const struct session *session)
+{
+	return session->mail.stage == MT_STAGE_OPAQUE || session->is_not_mail || session->mail.is_not_mail;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+#include "session_priv.h"
+
+/* What only the end, or the decision, can say. */
+static void conclude(struct session *session)
+{
+	struct mt_facts *facts = &session->mail.facts;
+	const bool is_seen[] = {
+	    [MT_TO_SERVER] = session->side[MT_TO_SERVER].has_payload,
+	    [MT_TO_CLIENT] = session->side[MT_TO_CLIENT].has_payload,
+	};
+
+	if (facts->has_tls_client || facts->has_tls_server) {
+		facts->is_established = mt_tls_is_established(&session->tls, is_seen);
+		facts->certificate = session->tls.side[MT_TO_CLIENT].has_certificate ? MT_CERTIFICATE_SEEN
+				     : facts->tls_version == 0x0304		     ? MT_CERTIFICATE_OPAQUE
+										     : MT_CERTIFICATE_NONE;
+	}
+	/* CONTRACT.md 2: a line of the server, or of the only side seen; a client's alone says nothing on a
+	 * port of implicit TLS. */
+	facts->is_dialogue_seen =
+	    facts->has_server_line ||
+	    (facts->has_client_line && !is_seen[MT_TO_CLIENT] && !session->is_implicit_port);
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
+		if (is_seen[direction] && !session->side[direction].is_start_known)
+			facts->is_midstream = true;
+}
+
+/* An upgrade or a handshake that was begun, seen whole, and ended without success. */
+static void conclude_end(struct session *session, enum mt_reason reason)
+{
+	struct mt_facts *facts = &session->mail.facts;
+	bool is_begun = facts->response == MT_RESPONSE_ACCEPTED || facts->has_tls_client;
+	bool has_ended = reason == MT_REASON_FIN || reason == MT_REASON_RST || reason == MT_REASON_TIMEOUT ||
+			 session->tls.side[MT_TO_SERVER].has_alert ||
+			 session->tls.side[MT_TO_CLIENT].has_alert;
+
+	if (is_begun && has_ended && !facts->is_established && !facts->has_text_after_accept &&
+	    !facts->has_gap && !facts->is_midstream && mt_facts_security(facts) == MT_SECURITY_UNKNOWN)
+		mt_mail_flag(&session->mail, MT_ANOMALY_TLS_FAILED);
+}
+
+static void count_streams(struct mt_engine *engine, struct session *session)
+{
+	uint64_t *cells = engine->env.cells;
+	struct mt_mail *mail = &session->mail;
+
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++) {
+		const struct mt_stream *stream = &session->side[direction].stream;
+		struct mt_framer *framer = &mail->framer[direction];
+
+		cells[MT_CELL0(STREAM_DELIVERED)] += stream->delivered_bytes;
+		cells[MT_CELL0(STREAM_REPEATED)] += stream->repeated_bytes;
+		cells[MT_CELL0(STREAM_SKIPPED)] += stream->missing_bytes;
+		cells[MT_CELL0(STREAM_REFUSED)] += stream->refused_bytes;
+		cells[MT_CELL1(LOST, MT_LOSS_LINE_LIMIT)] += framer->over_limit;
+		if (mail->facts.protocol < MT_PROTOCOL_COUNT)
+			cells[MT_CELL1(LONE_LF, mail->facts.protocol)] += framer->lone_lf;
+	}
+	cells[MT_CELL1(LOST, MT_LOSS_HANDSHAKE_LIMIT)] += session->tls.hellos_lost;
+}
+
+static void release(struct mt_engine *engine, struct mt_flow *flow, struct session *session)
+{
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
+		mt_stream_clear(&session->side[direction].stream, &engine->pieces);
+	mt_tls_clear(&session->tls, &engine->pieces);
+	count_streams(engine, session);
+	mt_pool_give(&engine->sessions, session);
+	flow->session = MT_POOL_NONE;
+}
+
+/* True where the connection is a mail session, so that a record is owed. */
+static bool is_mail(const struct session *session)
+{
+	const struct mt_facts *facts = &session->mail.facts;
+
+	if (session->is_not_mail || session->mail.is_not_mail)
+		return false;
+	return facts->protocol < MT_PROTOCOL_COUNT;
+}
+
+static void note_not_mail(struct mt_engine *engine, const struct session *session)
+{
+	if (session->hint < MT_PROTOCOL_COUNT)
+		engine->env.cells[MT_CELL2(ANOMALIES, session->hint, MT_ANOMALY_NOT_MAIL_ON_MAIL_PORT)]++;
+}
+
+static void fill_facts(struct mt_report *report, const struct session *session)
+{
+	report->has_facts = true;
+	report->ends = session->ends;
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
+		report->missing[direction] = session->side[direction].stream.missing_bytes;
+	memcpy(&report->facts, &session->mail.facts,
+	       offsetof(struct mt_facts, text) + session->mail.facts.text_len);
+}
+
+static void fill_end(struct mt_report *report, const struct mt_flow *flow, unsigned client_side,
+		     enum mt_reason reason)
+{
+	report->has_end = true;
+	report->end = (struct mt_mail_end){.end_ns = flow->last_seen_ns, .reason = (uint8_t)reason};
+	for (unsigned side = 0; side < 2; side++) {
+		enum mt_direction direction = side == client_side ? MT_TO_SERVER : MT_TO_CLIENT;
+
+		report->end.pkts[direction] = flow->pkts[side];
+		report->end.bytes[direction] = flow->bytes[side];
+	}
+}
+
+static bool emit(struct mt_engine *engine)
+{
+	if (engine->config.emit(engine->config.emit_context, &engine->report))
+		return true;
+	if (engine->report.has_facts)
+		engine->env.cells[MT_CELL1(LOST, MT_LOSS_RECORD_RING_FULL)]++;
+	return false;
+}
+
+static void absorb(struct mt_engine *engine, struct mt_flow *flow, struct session *session)
+{
+	note_not_mail(engine, session);
+	flow->state = MT_FLOW_NOT_MAIL;
+	release(engine, flow, session);
+}
+
+void mt_session_park(struct mt_engine *engine, struct mt_flow *flow, struct session *session)
+{
+	if (!is_mail(session)) {
+		absorb(engine, flow, session);
+		return;
+	}
+	engine->env.cells[MT_CELL0(SESSIONS_OPENED)]++;
+	engine->env.cells[MT_CELL0(RECORDS_MADE)]++;
+	conclude(session);
+	conclude_end(session, MT_REASON_COUNT);
+	engine->report.has_end = false;
+	engine->report.handle =
+	    engine->handle_count > 0 ? engine->handles[--engine->handle_count] : HANDLE_NONE;
+	fill_facts(&engine->report, session);
+	flow->state = MT_FLOW_DECIDED;
+	flow->handle = engine->report.handle;
+	flow->client_side = session->client_side;
+	if (!emit(engine)) {
+		engine->handles[engine->handle_count++] = flow->handle;
+		flow->handle = HANDLE_NONE;
+	}
+	release(engine, flow, session);
+}
+
+static void end_parked(struct mt_engine *engine, struct mt_flow *flow, enum mt_reason reason)
+{
+	if (flow->handle == HANDLE_NONE)
+		return;
+	engine->report.has_facts = false;
+	engine->report.handle = flow->handle;
+	fill_end(&engine->report, flow, flow->client_side, reason);
+	/* Without its end the parked half would never be written: the handle stays taken, the loss is
+	 * counted. */
+	if (emit(engine))
+		engine->handles[engine->handle_count++] = flow->handle;
+	else
+		engine->env.cells[MT_CELL1(LOST, MT_LOSS_RECORD_RING_FULL)]++;
+}
+
+static void end_dialogue(struct mt_engine *engine, struct mt_flow *flow, enum mt_reason reason)
+{
+	struct session *session = mt_pool_at(&engine->sessions, flow->session);
+
+	mt_session_drain(engine, session);
+	/* A connection met in its middle that is recognised as nothing is a record all the same (CONTRACT.md
+	 * 2). */
+	bool is_midstream = false;
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
+		is_midstream |=
+		    session->side[direction].has_payload && !session->side[direction].is_start_known;
+	if (is_midstream && !session->is_not_mail && session->mail.facts.protocol == MT_PROTOCOL_COUNT) {
+		session->mail.facts.protocol = session->hint;
+		session->mail.facts.detected_by = MT_DETECTED_PORT;
+	}
+	if (!is_mail(session)) {
+		absorb(engine, flow, session);
+		return;
+	}
+	engine->env.cells[MT_CELL0(SESSIONS_OPENED)]++;
+	engine->env.cells[MT_CELL0(RECORDS_MADE)]++;
+	conclude(session);
+	conclude_end(session, reason);
+	engine->report.handle = HANDLE_NONE;
+	fill_facts(&engine->report, session);
+	fill_end(&engine->report, flow, session->client_side, reason);
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
+		engine->report.end.missing[direction] = engine->report.missing[direction];
+	emit(engine);
+	release(engine, flow, session);
+}
+
+void mt_session_end(struct mt_engine *engine, struct mt_flow *flow, enum mt_reason reason)
+{
+	enum mt_flow_state state = flow->state;
+
+	if (state == MT_FLOW_DIALOGUE)
+		end_dialogue(engine, flow, reason);
+	else if (state == MT_FLOW_DECIDED)
+		end_parked(engine, flow, reason);
+	else
+		return;
+	if (flow->state != MT_FLOW_NOT_MAIL) {
+		engine->env.cells[MT_CELL1(FLOWS_CLOSED, reason)]++;
+		flow->state = MT_FLOW_ENDED;
+	}
+}

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+#include "smtp.h"
+
+enum state {
+#define STATE(id, meaning) STATE_##id,
+#include "smtp.def"
+#undef STATE
+	STATE_COUNT,
+	STATE_SAME
+};
+
+enum event {
+#define EVENT(id) EVENT_##id,
+#include "smtp.def"
+#undef EVENT
+	EVENT_COUNT
+};
+
+enum verb {
+#define VERB(id, word, send, ok, no) VERB_##id,
+#include "smtp.def"
+#undef VERB
+	VERB_COUNT
+};
+
+static const struct {
+	uint8_t send, ok, no; /* enum event */
+} verbs[VERB_COUNT] = {
+#define VERB(id, word, send, ok, no) [VERB_##id] = {EVENT_##send, EVENT_##ok, EVENT_##no},
+#include "smtp.def"
+#undef VERB
+};
+
+/* What a token in a server's reply is. */
+enum token { TOKEN_STARTTLS, TOKEN_MASKED, TOKEN_TLS_POLICY };
+
+static const struct mt_match_row commands[] = {
+#define VERB(id, word, send, ok, no) {VERB_##id, word, NULL},
+#include "smtp.def"
+#undef VERB
+    {VERB_STARTTLS, NULL, "^X-ANONYMOUSTLS(?:\\s|$)"}, /* Exchange's STARTTLS between hubs */
+    {VERB_AUTH, "X-EXPS", NULL},		       /* Exchange's AUTH */
+};
+
+static const struct mt_match_row replies[] = {
+    {TOKEN_STARTTLS, "STARTTLS", "^X-ANONYMOUSTLS(?:\\s|$)"},
+    {TOKEN_MASKED, NULL, "^X{7}[A-Z](?:\\s|$)"}, /* a middlebox wrote over an eight-letter keyword */
+    {TOKEN_TLS_POLICY, NULL, "STARTTLS|\\bTLS\\b"},
+};
+
+/** The dialogue's own part of struct mt_mail. */
+struct smtp {
+	struct mt_pending pending;
+	uint8_t state;	    /* enum state */
+	bool is_greeted;    /* the first reply is complete */
+	bool is_in_reply;   /* a multi-line reply is under way */
+	bool is_first_line; /* ... and the line in hand is its first */
+	bool is_known;	    /* the reply answers a known command: */
+	uint8_t verb;	    /* that one */
+	uint8_t note;	    /* what was kept with it */
+	uint8_t auth_slot;  /* of the AUTH under way */
+	bool has_mask;	    /* the list being read holds a keyword that was written over */
+};
+mt_static_assert(sizeof(struct smtp) <= MT_MAIL_DIALOGUE_BYTES, "must fit into struct mt_mail");
+
+static struct smtp *smtp_of(struct mt_mail *mail)
+{
+	return (struct smtp *)mail->state;
+}
+
+static struct mt_framer *client_of(struct mt_turn *turn)
+{
+	return &turn->mail->framer[MT_TO_SERVER];
+}
+
+static void push(struct mt_turn *turn, enum verb verb, uint8_t note)
+{
+	/* Nobody will answer where the server's side is not in the capture. */
+	if (!turn->mail->is_absent[MT_TO_CLIENT])
+		mt_pending_push(&smtp_of(turn->mail)->pending, turn->env, (uint8_t)verb, note, turn->seq);
+}
+
+/* Actions, in the order of a session. */
+
+static void none(struct mt_turn *turn)
+{
+	(void)turn;
+}
+
+static void greet(struct mt_turn *turn)
+{
+	smtp_of(turn->mail)->is_greeted = true;
+}
+
+static void note_command(struct mt_turn *turn)
+{
+	struct mt_span rest = turn->rest;
+
+	push(turn, turn->verb, 0);
+	if (turn->verb == VERB_EHLO || turn->verb == VERB_HELO)
+		mt_mail_client_name(turn->mail, turn->env, mt_span_word(&rest));
+}
+
+static void leave(struct mt_turn *turn)
+{
+	mt_mail_is_not_mail(turn->mail);
+}
+
+static void close_list(struct mt_turn *turn)
+{
+	struct smtp *smtp = smtp_of(turn->mail);
+
+	if (smtp->has_mask && turn->mail->list.is_open && !turn->mail->list.has_starttls)
+		mt_mail_flag(turn->mail, MT_ANOMALY_STARTTLS_MASKED);
+	mt_mail_list_end(turn->mail);
+}
+
+static void drop_list(struct mt_turn *turn)
+{
+	turn->mail->list.is_open = false;
+}
+
+static void propose_body(struct mt_turn *turn)
+{
+	push(turn, VERB_DATA, 0);
+	mt_framer_set(client_of(turn), MT_FRAMING_WAIT, 0);
+}
+
+static void open_body(struct mt_turn *turn)
+{
+	mt_framer_set(client_of(turn), MT_FRAMING_BODY, 0);
+}
+
+/* The answer to DATA was lost; what the client does next tells it: a refused DATA is not followed by a body,
+ * and the reply to whatever follows ends a body that was none (leave_body). */
+static void guess_body(struct mt_turn *turn)
+{
+	open_body(turn);
+	smtp_of(turn->mail)->pending = (struct mt_pending){.is_uncertain = true};
+}
+
+static void end_body(struct mt_turn *turn)
+{
+	push(turn, VERB_DOT, 0);
+}
+
+static void read_commands(struct mt_turn *turn)
+{
+	mt_framer_set(client_of(turn), MT_FRAMING_LINES, 0);
+}
+
+static void leave_body(struct mt_turn *turn)
+{
+	read_commands(turn);
+	mt_framer_gap(client_of(turn), 0);
+	smtp_of(turn->mail)->pending.is_uncertain = true;
+}
+
+static void open_chunk(struct mt_turn *turn)
+{
+	struct mt_span rest = turn->rest;
+	struct mt_span size = mt_span_word(&rest), last = mt_span_word(&rest);
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < size.len && mt_is_digit(size.data[i]) && bytes < UINT32_MAX; i++)
+		bytes = bytes * 10 + (size.data[i] - '0');
+	push(turn, mt_span_is(last, "LAST") ? VERB_LAST : VERB_BDAT, 0);
+	mt_framer_set(client_of(turn), MT_FRAMING_COUNT, bytes);
+}
+
+static void note_burl(struct mt_turn *turn)
+{
+	struct mt_span rest = turn->rest;
+
+	mt_span_word(&rest);
+	push(turn, mt_span_is(mt_span_word(&rest), "LAST") ? VERB_LAST : VERB_BURL, 0);
+}
+
+static void count_message(struct mt_turn *turn)
+{
+	turn->mail->facts.messages++;
+}
+
+static void begin_auth(struct mt_turn *turn)
+{
+	struct smtp *smtp = smtp_of(turn->mail);
+	struct mt_span rest = turn->rest;
+	enum mt_mechanism mechanism = mt_mail_mechanism(turn->env, mt_span_word(&rest));
+
+	smtp->auth_slot = (uint8_t)mt_mail_auth_begins(turn->mail, turn->env, mechanism);
+	if (turn->line->is_cut)
+		mt_mail_auth_exposed(turn->mail, smtp->auth_slot);
+	push(turn, VERB_AUTH, 0);
+	mt_framer_set(client_of(turn), MT_FRAMING_WAIT, 0);
+	turn->mail->framer[MT_TO_CLIENT].words_shown = 1;
+}
+
+static void hide_response(struct mt_turn *turn)
+{
+	push(turn, VERB_AUTH, 0);
+	mt_framer_set(client_of(turn), MT_FRAMING_SECRET, 0);
+}
+
+static void expose(struct mt_turn *turn)
+{
+	mt_mail_auth_exposed(turn->mail, smtp_of(turn->mail)->auth_slot);
+	mt_framer_set(client_of(turn), MT_FRAMING_WAIT, 0);
+}
+
+static void hide_all(struct mt_turn *turn)
+{
+	mt_framer_set(client_of(turn), MT_FRAMING_SKIP, 0);
+}
+
+static void end_auth(struct mt_turn *turn, enum mt_auth outcome)
+{
+	mt_mail_auth_ended(turn->mail, smtp_of(turn->mail)->auth_slot, outcome);
+	turn->mail->framer[MT_TO_CLIENT].words_shown = 0;
+	read_commands(turn);
+}
+
+static void succeed_auth(struct mt_turn *turn)
+{
+	end_auth(turn, MT_AUTH_SUCCESS);
+}
+
+static void fail_auth(struct mt_turn *turn)
+{
+	end_auth(turn, MT_AUTH_FAILURE);
+}
+
+static void ask_tls(struct mt_turn *turn)
+{
+	push(turn, VERB_STARTTLS, 0);
+	mt_mail_starttls_asked(turn->mail, turn->line);
+}
+
+static struct mt_span code_text(struct mt_turn *turn)
+{
+	return mt_span_first(turn->line->text, 3);
+}
+
+static void accept_tls(struct mt_turn *turn)
+{
+	mt_mail_starttls_answered(turn->mail, turn->line, true, code_text(turn));
+}
+
+static void refuse_tls(struct mt_turn *turn)
+{
+	mt_mail_starttls_answered(turn->mail, turn->line, false, code_text(turn));
+}
+
+static void await_tls(struct mt_turn *turn)
+{
+	turn->mail->stage = MT_STAGE_ACCEPTED;
+	mt_framer_set(client_of(turn), MT_FRAMING_LINES, 0);
+}
+
+static void lose_client(struct mt_turn *turn)
+{
+	smtp_of(turn->mail)->pending.is_uncertain = true;
+}
+
+static void lose_server(struct mt_turn *turn)
+{
+	struct smtp *smtp = smtp_of(turn->mail);
+
+	smtp->pending.is_uncertain = true;
+	smtp->is_in_reply = false;
+	smtp->is_greeted = true;
+	turn->mail->list.is_open = false;
+}
+
+/* Rows for every state come first; what a state does differently overrides them. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
+static const struct mt_transition table[STATE_COUNT][EVENT_COUNT] = {
+#define ROW(state, event, next, act) [STATE_##state][EVENT_##event] = {STATE_##next, act},
+#define ROW_ANY(event, next, act)    [0 ... STATE_COUNT - 1][EVENT_##event] = {STATE_##next, act},
+#include "smtp.def"
+#undef ROW
+#undef ROW_ANY
+};
+#pragma GCC diagnostic pop
+
+static void step(struct mt_turn *turn, enum event event)
+{
+	struct smtp *smtp = smtp_of(turn->mail);
+	struct mt_transition cell = table[smtp->state][event];
+
+	if (cell.next != STATE_SAME)
+		smtp->state = cell.next;
+	cell.act(turn);
+}
+
+static void begin(struct mt_mail *mail)
+{
+	memset(mail->state, 0, sizeof(mail->state));
+}
+
+static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line)
+{
+	struct mt_span text = mt_span_trim(line->text);
+	struct mt_turn turn = {.mail = mail, .env = env, .line = line, .seq = line->end_seq};
+
+	if (smtp_of(mail)->state == STATE_AUTH) {
+		step(&turn, EVENT_SECRET);
+		return;
+	}
+	turn.verb = mt_match_first(env->commands[MT_PROTOCOL_SMTP], env->scratch, text);
+	if (turn.verb == MT_MATCH_NONE)
+		turn.verb = VERB_OTHER;
+	turn.rest = text;
+	mt_span_word(&turn.rest);
+	mail->facts.has_client_line = true;
+	step(&turn, verbs[turn.verb].send);
+}
+
+/* One line of an EHLO reply behind its first: a keyword, perhaps with parameters (5321 4.1.1.1). */
+static void read_capability(struct mt_turn *turn)
+{
+	uint32_t token = mt_match_first(turn->env->replies[MT_PROTOCOL_SMTP], turn->env->scratch, turn->rest);
+
+	smtp_of(turn->mail)->has_mask |= token == TOKEN_MASKED;
+	mt_mail_list_atom(turn->mail, turn->env, mt_span_word(&turn->rest), token == TOKEN_STARTTLS);
+}
+
+static void read_first_line(struct mt_turn *turn)
+{
+	struct smtp *smtp = smtp_of(turn->mail);
+
+	smtp->is_known =
+	    smtp->is_greeted && mt_pending_pop(&smtp->pending, turn->line, &smtp->verb, &smtp->note);
+	if (!smtp->is_greeted)
+		mt_mail_banner(turn->mail, turn->env, turn->rest, turn->line->time_ns);
+	if (smtp->is_known && smtp->verb == VERB_EHLO && turn->code == 250) {
+		smtp->has_mask = false;
+		mt_mail_list_begin(turn->mail);
+	}
+	if (turn->code == 530 && mt_match_first(turn->env->replies[MT_PROTOCOL_SMTP], turn->env->scratch,
+						turn->rest) != MT_MATCH_NONE)
+		turn->mail->facts.is_tls_required = true;
+}
+
+static enum event reply_event(const struct smtp *smtp, uint32_t code)
+{
+	/* Codes that mean more than yes or no to one command. */
+	static const struct {
+		uint8_t verb;
+		uint16_t code;
+		uint8_t event;
+	} special[] = {
+	    {VERB_DATA, 354, EVENT_DATA_GO},
+	    {VERB_STARTTLS, 220, EVENT_TLS_GO},
+	    {VERB_AUTH, 334, EVENT_AUTH_MORE},
+	};
+
+	if (!smtp->is_greeted)
+		return code == 220 ? EVENT_GREETED : EVENT_REJECTED;
+	if (!smtp->is_known)
+		return EVENT_STRAY;
+	for (size_t i = 0; i < MT_ARRAY_LEN(special); i++)
+		if (special[i].verb == smtp->verb && special[i].code == code)
+			return special[i].event;
+	return code / 100 == 2 ? verbs[smtp->verb].ok : verbs[smtp->verb].no;
+}
+
+/* 220 text, 220-text, 220 alone; the code ends a reply where no minus follows it (5321 4.2.1). */
+static bool read_code(struct mt_span text, uint32_t *code, bool *is_last)
+{
+	if (text.len < 3 || !mt_is_digit(text.data[0]) || !mt_is_digit(text.data[1]) ||
+	    !mt_is_digit(text.data[2]))
+		return false;
+	if (text.len > 3 && text.data[3] != '-' && !mt_is_blank(text.data[3]))
+		return false;
+	*code = (uint32_t)((text.data[0] - '0') * 100 + (text.data[1] - '0') * 10 + (text.data[2] - '0'));
+	*is_last = text.len == 3 || text.data[3] != '-';
+	return true;
+}
+
+static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line)
+{
+	struct smtp *smtp = smtp_of(mail);
+	struct mt_turn turn = {.mail = mail, .env = env, .line = line, .seq = line->end_seq};
+	bool is_last;
+
+	if (!read_code(line->text, &turn.code, &is_last))
+		return;
+	mail->facts.has_server_line = true;
+	turn.rest = mt_span_trim(mt_span_after(line->text, 4));
+	if (!smtp->is_in_reply)
+		read_first_line(&turn);
+	else if (mail->list.is_open)
+		read_capability(&turn);
+	smtp->is_in_reply = !is_last;
+	if (!is_last)
+		return;
+	turn.verb = smtp->verb;
+	step(&turn, reply_event(smtp, turn.code));
+}
+
+static void skipped(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction,
+		    uint32_t seq)
+{
+	struct mt_turn turn = {.mail = mail, .env = env, .seq = seq};
+
+	if (direction == MT_TO_SERVER)
+		step(&turn, EVENT_SKIPPED);
+}
+
+static void gap(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction)
+{
+	struct mt_turn turn = {.mail = mail, .env = env};
+
+	step(&turn, direction == MT_TO_SERVER ? EVENT_GAP_CLIENT : EVENT_GAP_SERVER);
+	if (direction == MT_TO_CLIENT)
+		lose_server(&turn);
+}
+
+static void assume(struct mt_mail *mail, const struct mt_mail_env *env)
+{
+	struct mt_turn turn = {.mail = mail, .env = env};
+
+	step(&turn, EVENT_ASSUME);
+}
+
+const struct mt_dialogue mt_smtp_dialogue = {
+    .protocol = MT_PROTOCOL_SMTP,
+    .commands = commands,
+    .command_count = MT_ARRAY_LEN(commands),
+    .replies = replies,
+    .reply_count = MT_ARRAY_LEN(replies),
+    .begin = begin,
+    .client_line = client_line,
+    .server_line = server_line,
+    .skipped = skipped,
+    .gap = gap,
+    .assume = assume,
+};
