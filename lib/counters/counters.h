@@ -176,4 +176,128 @@ void mt_counters_sum(const struct mt_counters_layout *layout, uint64_t *total, c
 const struct mt_counters_series *mt_counters_find(const struct mt_counters_layout *layout, const char *name,
 						  uint32_t *ret_count);
 
+/* ---- The publisher: own cells into shared memory ---- */
+
+#define MT_COUNTERS_NAME_MAX 64
+
+struct mt_counters_publisher; /* the object, held open and locked */
+struct mt_counters_block;     /* one thread's part of it */
+
+/** What a reader is told of this run. */
+struct mt_counters_start {
+	const char *name;      /* of the object: [A-Za-z0-9._-]{1,64}, but not "." or ".." */
+	const char *version;   /* of the program */
+	uint32_t workers;      /* one block each; the control thread has one more */
+	uint64_t run_start_ns; /* wall clock, since 1970 */
+};
+
+/**
+ * Make the object, whole, and show it under its name. A dead run's object of that name is marked closed
+ * and replaced; its readers keep what they have.
+ * layout   borrowed for the call
+ * ret      written on success; close with mt_counters_publisher_close()
+ * Result   0, -EINVAL (the name), -EBUSY (a live instance has it), -EEXIST or -ELOOP (something that is no
+ *          object of counters stands there), or another -errno (no room, no permission)
+ * Owner    any thread, at start
+ */
+int mt_counters_publisher_open(struct mt_counters_publisher **ret, const struct mt_counters_layout *layout,
+			       const struct mt_counters_start *start);
+
+/** Mark the object closed and let go of it; it stays for readers. NULL is legal. */
+void mt_counters_publisher_close(struct mt_counters_publisher *publisher);
+
+/** The block of worker 0, 1, ..., and of the control thread behind them. NULL without a publisher. */
+struct mt_counters_block *mt_counters_publisher_block(struct mt_counters_publisher *publisher,
+						      uint32_t index);
+
+/**
+ * Show what has changed in the cells. At most once a millisecond, and when idle: the caller sees to it.
+ * block    NULL (no publisher) does nothing
+ * now_ns   CLOCK_MONOTONIC, the heartbeat
+ * Owner    the thread that owns the block
+ * Cost     no call, no lock; one pass over the cells
+ */
+void mt_counters_publish(struct mt_counters_block *block, const uint64_t *cells, uint64_t now_ns);
+
+/* ---- The reader: knows only what the object says of itself ---- */
+
+enum mt_counters_state { MT_COUNTERS_BUILDING = 1, MT_COUNTERS_LIVE, MT_COUNTERS_CLOSED };
+
+/** One series as its directory describes it. Texts are checked: printable ASCII without quote or backslash.
+ */
+struct mt_counters_view {
+	const char *name, *help, *unit, *topic;
+	const char *labels;   /* key="value",... or empty */
+	const char *bounds;   /* a histogram's, one blank between; cells - 2 of them */
+	uint64_t divisor;     /* 1 to 10^9 */
+	uint32_t cell, cells; /* within every block */
+	uint8_t kind;	      /* enum mt_counters_kind */
+	bool is_by_worker;    /* to be shown block by block */
+};
+
+/** One thread's last values. */
+struct mt_counters_view_block {
+	char worker[12];       /* "0", "1", ... or "control" */
+	bool is_stale;	       /* no consistent copy could be had this time: these are older */
+	uint64_t heartbeat_ns; /* CLOCK_MONOTONIC of its last publication */
+	const uint64_t *cells;
+};
+
+/** All values of one moment. Borrowed: valid until the reader reads again or is closed. */
+struct mt_counters_snapshot {
+	const char *name, *version;
+	uint32_t pid;
+	uint64_t run_start_ns; /* wall clock */
+	uint64_t taken_ns;     /* CLOCK_MONOTONIC */
+	enum mt_counters_state state;
+	bool has_writer; /* a living process holds it; else these are the last values */
+	uint32_t block_count, series_count;
+	const struct mt_counters_view_block *block;
+	const struct mt_counters_view *series;
+	const uint64_t *total; /* cells, all blocks added up */
+};
+
+struct mt_counters_reader;
+
+/**
+ * Open an object read-only and check its directory against its size. Stays with this object: after a
+ * restart of the writer it is open, closed and without a writer; open again for the new one.
+ * trusted_uid  an owner to accept besides root and oneself; (uid_t)-1 for none
+ * error        on failure one sentence that names the object
+ * Result       0, -EINVAL (the name), -ENOENT, -EPERM (the owner), -EBADMSG (no object of counters),
+ *              -EPROTONOSUPPORT (of another major version), or another -errno
+ */
+int mt_counters_reader_open(struct mt_counters_reader **ret, const char *name, uid_t trusted_uid, char *error,
+			    size_t error_size);
+void mt_counters_reader_close(struct mt_counters_reader *reader);
+
+/**
+ * Read all blocks. A block that is being written is tried again, a bounded number of times.
+ * Result  0, or -errno with a sentence in error: the object shrank or cannot be read
+ */
+int mt_counters_read(struct mt_counters_reader *reader, const struct mt_counters_snapshot **ret, char *error,
+		     size_t error_size);
+
+/**
+ * Take the first label off a text of labels.
+ * Result  false at the end, or where the text is none
+ */
+bool mt_counters_label_next(const char **labels, struct mt_span *ret_key, struct mt_span *ret_value);
+
+/** Share of its cycles in which a block's polls brought packets, since the start; negative where it does not
+ * poll. */
+double mt_counters_busy_ratio(const struct mt_counters_snapshot *snapshot, uint32_t block);
+
+/** An object to expose; snapshot is NULL where there is none to read: then it is only said to be down. */
+struct mt_counters_source {
+	const char *name;
+	const struct mt_counters_snapshot *snapshot;
+};
+
+/**
+ * Write everything as OpenMetrics 1.0 text, families whole, `# EOF` at the end. Several sources get a
+ * label `counters` with their name. What no cell holds is made here: build, start, up, heartbeat, busy ratio.
+ */
+void mt_counters_write_openmetrics(FILE *out, const struct mt_counters_source *sources, size_t count);
+
 #endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+#include "stat.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+#define NAME_COLUMN 58 /* the longest name with its labels is a little shorter */
+#define TEXT_SIZE   512
+
+const char *mt_stat_state_name(const struct mt_counters_snapshot *snapshot)
+{
+	static const char *const names[] = {[MT_COUNTERS_BUILDING] = "building",
+					    [MT_COUNTERS_LIVE] = "live",
+					    [MT_COUNTERS_CLOSED] = "closed"};
+
+	return snapshot->state < MT_ARRAY_LEN(names) && names[snapshot->state] != NULL
+		   ? names[snapshot->state]
+		   : "unknown";
+}
+
+double mt_stat_heartbeat_age(const struct mt_counters_snapshot *snapshot, uint32_t block)
+{
+	uint64_t heartbeat_ns = snapshot->block[block].heartbeat_ns;
+
+	return snapshot->taken_ns > heartbeat_ns
+		   ? (double)(snapshot->taken_ns - heartbeat_ns) / (double)MT_NS_PER_SECOND
+		   : 0;
+}
+
+/* "mailtap_sessions_total" with its labels becomes "sessions imap starttls". */
+static void name_series(char ret[TEXT_SIZE], const struct mt_counters_view *series)
+{
+	const char *name = series->name, *labels = series->labels;
+	size_t len, used;
+	struct mt_span key, value;
+
+	if (strncmp(name, "mailtap_", strlen("mailtap_")) == 0)
+		name += strlen("mailtap_");
+	len = strlen(name);
+	if (len > strlen("_total") && strcmp(name + len - strlen("_total"), "_total") == 0)
+		len -= strlen("_total");
+	used = (size_t)snprintf(ret, TEXT_SIZE, "%.*s", (int)len, name);
+	while (used < TEXT_SIZE && mt_counters_label_next(&labels, &key, &value))
+		used += (size_t)snprintf(ret + used, TEXT_SIZE - used, " %.*s", (int)value.len,
+					 (const char *)value.data);
+}
+
+/* The first bound under which so large a share of a histogram's count lies. */
+static void name_quantile(char ret[32], const struct mt_counters_view *series, const uint64_t *cells,
+			  uint64_t count, unsigned percent)
+{
+	const char *bound = series->bounds;
+	uint64_t below = 0;
+
+	for (uint32_t i = 0; i + 2 < series->cells; i++) {
+		size_t len = strcspn(bound, " ");
+
+		below += cells[i];
+		if (below * 100 >= count * percent) {
+			snprintf(ret, 32, "<= %.*s", (int)len, bound);
+			return;
+		}
+		bound += len + (bound[len] == ' ');
+	}
+	snprintf(ret, 32, "longer");
+}
+
+static void write_histogram(FILE *out, const char *name, const struct mt_counters_view *series,
+			    const uint64_t *cells)
+{
+	char half[32], most[32];
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i + 1 < series->cells; i++)
+		count += cells[i];
+	if (count == 0)
+		return;
+	name_quantile(half, series, cells, count, 50);
+	name_quantile(most, series, cells, count, 99);
+	fprintf(out, "  %-*s %15" PRIu64 "  mean %.6f, half %s, 99%% %s %s\n", NAME_COLUMN, name, count,
+		(double)cells[series->cells - 1] / (double)series->divisor / (double)count, half, most,
+		series->unit);
+}
+
+/* Result  whether the series has anything to show */
+static bool is_zero(const struct mt_counters_view *series, const uint64_t *total)
+{
+	for (uint32_t i = 0; i < series->cells; i++)
+		if (total[series->cell + i] != 0)
+			return false;
+	return true;
+}
+
+static void write_series(FILE *out, const struct mt_counters_view *series, const uint64_t *total)
+{
+	char name[TEXT_SIZE];
+
+	name_series(name, series);
+	if (series->kind == MT_COUNTERS_HISTOGRAM)
+		write_histogram(out, name, series, total + series->cell);
+	else if (series->divisor == 1)
+		fprintf(out, "  %-*s %15" PRIu64 "\n", NAME_COLUMN, name, total[series->cell]);
+	else
+		fprintf(out, "  %-*s %15.3f %s\n", NAME_COLUMN, name,
+			(double)total[series->cell] / (double)series->divisor, series->unit);
+}
+
+static bool is_first_of_topic(const struct mt_counters_snapshot *snapshot, uint32_t index)
+{
+	for (uint32_t i = 0; i < index; i++)
+		if (strcmp(snapshot->series[i].topic, snapshot->series[index].topic) == 0)
+			return false;
+	return true;
+}
+
+static void write_topic(FILE *out, const struct mt_counters_snapshot *snapshot, const char *topic)
+{
+	bool has_heading = false;
+
+	for (uint32_t i = 0; i < snapshot->series_count; i++) {
+		const struct mt_counters_view *series = &snapshot->series[i];
+
+		if (strcmp(series->topic, topic) != 0 || is_zero(series, snapshot->total))
+			continue;
+		if (!has_heading)
+			fprintf(out, "\n%s\n", topic);
+		has_heading = true;
+		write_series(out, series, snapshot->total);
+	}
+}
+
+static void write_workers(FILE *out, const struct mt_counters_snapshot *snapshot)
+{
+	fprintf(out, "\nThreads\n");
+	for (uint32_t i = 0; i < snapshot->block_count; i++) {
+		double busy = mt_counters_busy_ratio(snapshot, i);
+
+		fprintf(out, "  %-8s last heard of %.3f s ago", snapshot->block[i].worker,
+			mt_stat_heartbeat_age(snapshot, i));
+		if (busy >= 0)
+			fprintf(out, ", busy %.1f %%", busy * 100);
+		fprintf(out, "%s\n", snapshot->block[i].is_stale ? ", values are stale" : "");
+	}
+}
+
+void mt_stat_write_table(FILE *out, const struct mt_counters_snapshot *snapshot)
+{
+	time_t start = (time_t)(snapshot->run_start_ns / MT_NS_PER_SECOND);
+	struct tm utc;
+	char text[64] = "?";
+
+	if (gmtime_r(&start, &utc) != NULL)
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &utc);
+	fprintf(out, "%s: mailtap %s, process %u, since %s, %s%s\n", snapshot->name, snapshot->version,
+		snapshot->pid, text, mt_stat_state_name(snapshot),
+		snapshot->has_writer ? "" : ", no writer: last values");
+	write_workers(out, snapshot);
+	for (uint32_t i = 0; i < snapshot->series_count; i++)
+		if (is_first_of_topic(snapshot, i))
+			write_topic(out, snapshot, snapshot->series[i].topic);
+}

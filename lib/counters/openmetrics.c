@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+#include "counters.h"
+
+#include <inttypes.h>
+
+/** What is written for every source or block, and is no cell. */
+struct family {
+	const char *name, *type, *unit, *help;
+	void (*write)(FILE *out, const char *base, const struct mt_counters_source *source);
+};
+
+#define LABELS_SIZE 96 /* counters="NAME" */
+#define MOST_LABELS 4
+
+/* The label that tells several sources apart; empty where there is one. */
+static const char *base_labels(char ret[LABELS_SIZE], const struct mt_counters_source *source, size_t count)
+{
+	ret[0] = 0;
+	if (count > 1)
+		snprintf(ret, LABELS_SIZE, "counters=\"%s\"", source->name);
+	return ret;
+}
+
+/* A sample's name and labels; parts that are empty leave no comma. */
+static void write_name(FILE *out, const char *name, const char *suffix, const char *const parts[MOST_LABELS])
+{
+	char before = '{';
+
+	fprintf(out, "%s%s", name, suffix);
+	for (unsigned i = 0; i < MOST_LABELS; i++)
+		if (parts[i] != NULL && parts[i][0] != 0) {
+			fprintf(out, "%c%s", before, parts[i]);
+			before = ',';
+		}
+	fputs(before == ',' ? "} " : " ", out);
+}
+
+static void write_value(FILE *out, uint64_t value, uint64_t divisor)
+{
+	if (divisor == 1)
+		fprintf(out, "%" PRIu64 "\n", value);
+	else
+		fprintf(out, "%" PRIu64 ".%09" PRIu64 "\n", value / divisor,
+			(uint64_t)(value % divisor * MT_NS_PER_SECOND / divisor));
+}
+
+static void write_head(FILE *out, int len, const char *name, const char *type, const char *unit,
+		       const char *help)
+{
+	size_t tail = strlen(unit);
+
+	fprintf(out, "# TYPE %.*s %s\n", len, name, type);
+	/* A unit may only be named where the family's name ends in it. */
+	if (tail > 0 && (size_t)len > tail && name[(size_t)len - tail - 1] == '_' &&
+	    strncmp(name + (size_t)len - tail, unit, tail) == 0)
+		fprintf(out, "# UNIT %.*s %s\n", len, name, unit);
+	fprintf(out, "# HELP %.*s %s\n", len, name, help);
+}
+
+/* ---- What no cell holds ---- */
+
+static void write_build(FILE *out, const char *base, const struct mt_counters_source *source)
+{
+	char version[64];
+
+	if (source->snapshot == NULL)
+		return;
+	snprintf(version, sizeof(version), "version=\"%s\"", source->snapshot->version);
+	write_name(out, "mailtap_build_info", "", (const char *const[MOST_LABELS]){base, version});
+	fputs("1\n", out);
+}
+
+static void write_start(FILE *out, const char *base, const struct mt_counters_source *source)
+{
+	if (source->snapshot == NULL)
+		return;
+	write_name(out, "mailtap_start_time_seconds", "", (const char *const[MOST_LABELS]){base});
+	write_value(out, source->snapshot->run_start_ns, MT_NS_PER_SECOND);
+}
+
+static void write_up(FILE *out, const char *base, const struct mt_counters_source *source)
+{
+	bool is_up = source->snapshot != NULL && source->snapshot->has_writer &&
+		     source->snapshot->state == MT_COUNTERS_LIVE;
+
+	write_name(out, "mailtap_up", "", (const char *const[MOST_LABELS]){base});
+	fprintf(out, "%d\n", is_up);
+}
+
+static const char *worker_label(char ret[32], const struct mt_counters_view_block *block)
+{
+	snprintf(ret, 32, "worker=\"%s\"", block->worker);
+	return ret;
+}
+
+static void write_heartbeat(FILE *out, const char *base, const struct mt_counters_source *source)
+{
+	const struct mt_counters_snapshot *snapshot = source->snapshot;
+	char worker[32];
+
+	for (uint32_t i = 0; snapshot != NULL && i < snapshot->block_count; i++) {
+		uint64_t heartbeat_ns = snapshot->block[i].heartbeat_ns;
+
+		write_name(out, "mailtap_heartbeat_age_seconds", "",
+			   (const char *const[MOST_LABELS]){base, worker_label(worker, &snapshot->block[i])});
+		write_value(out, snapshot->taken_ns > heartbeat_ns ? snapshot->taken_ns - heartbeat_ns : 0,
+			    MT_NS_PER_SECOND);
+	}
+}
+
+double mt_counters_busy_ratio(const struct mt_counters_snapshot *snapshot, uint32_t block)
+{
+	const uint64_t *cells = snapshot->block[block].cells;
+	double busy = 0, all = 0;
+
+	for (uint32_t i = 0; i < snapshot->series_count; i++) {
+		const struct mt_counters_view *series = &snapshot->series[i];
+
+		if (strcmp(series->name, mt_counters_metrics[MT_COUNTER_CYCLES].name) != 0)
+			continue;
+		all += (double)cells[series->cell];
+		if (strstr(series->labels, "state=\"busy\"") != NULL)
+			busy += (double)cells[series->cell];
+	}
+	return all > 0 ? busy / all : -1;
+}
+
+static void write_busy(FILE *out, const char *base, const struct mt_counters_source *source)
+{
+	const struct mt_counters_snapshot *snapshot = source->snapshot;
+	char worker[32];
+
+	for (uint32_t i = 0; snapshot != NULL && i < snapshot->block_count; i++) {
+		double ratio = mt_counters_busy_ratio(snapshot, i);
+
+		if (ratio < 0)
+			continue;
+		write_name(out, "mailtap_poll_busy_ratio", "",
+			   (const char *const[MOST_LABELS]){base, worker_label(worker, &snapshot->block[i])});
+		fprintf(out, "%.6f\n", ratio);
+	}
+}
+
+static const struct family made[] = {
+    {"mailtap_build", "info", "", "The program that writes these counters.", write_build},
+    {"mailtap_start_time_seconds", "gauge", "seconds", "When the run began, since 1970.", write_start},
+    {"mailtap_up", "gauge", "", "1 where a living process writes these counters.", write_up},
+    {"mailtap_heartbeat_age_seconds", "gauge", "seconds", "Time since a worker last published.",
+     write_heartbeat},
+    {"mailtap_poll_busy_ratio", "gauge", "ratio",
+     "Share of cycles in polls that brought packets, since the start.", write_busy},
+};
+
+/* ---- Cells ---- */
+
+static void write_histogram(FILE *out, const struct mt_counters_view *series, const uint64_t *cells,
+			    const char *parts[MOST_LABELS])
+{
+	const char *bound = series->bounds;
+	uint64_t count = 0;
+
+	cells += series->cell;
+	for (uint32_t i = 0; i + 1 < series->cells; i++) {
+		int len = (int)strcspn(bound, " ");
+		char le[64];
+
+		if (i + 2 < series->cells)
+			snprintf(le, sizeof(le), "le=\"%.*s\"", len, bound);
+		else
+			snprintf(le, sizeof(le), "le=\"+Inf\"");
+		parts[MOST_LABELS - 1] = le;
+		count += cells[i];
+		write_name(out, series->name, "_bucket", parts);
+		write_value(out, count, 1);
+		bound += len + (bound[len] == ' ');
+	}
+	parts[MOST_LABELS - 1] = NULL;
+	write_name(out, series->name, "_count", parts);
+	write_value(out, count, 1);
+	write_name(out, series->name, "_sum", parts);
+	write_value(out, cells[series->cells - 1], series->divisor);
+}
+
+static void write_one(FILE *out, const struct mt_counters_view *series, const uint64_t *cells,
+		      const char *base, const char *worker)
+{
+	const char *parts[MOST_LABELS] = {base, worker, series->labels};
+
+	if (series->kind == MT_COUNTERS_HISTOGRAM) {
+		write_histogram(out, series, cells, parts);
+		return;
+	}
+	write_name(out, series->name, "", parts);
+	write_value(out, cells[series->cell], series->divisor);
+}
+
+/* The control thread counts little: of its block only what is not zero is shown. */
+static void write_series(FILE *out, const struct mt_counters_view *series,
+			 const struct mt_counters_snapshot *snapshot, const char *base)
+{
+	char worker[32];
+
+	if (!series->is_by_worker) {
+		write_one(out, series, snapshot->total, base, NULL);
+		return;
+	}
+	for (uint32_t i = 0; i < snapshot->block_count; i++)
+		if (i + 1 < snapshot->block_count || snapshot->block[i].cells[series->cell] != 0)
+			write_one(out, series, snapshot->block[i].cells, base,
+				  worker_label(worker, &snapshot->block[i]));
+}
+
+/* The first source before this one that has the metric has written it for all. */
+static bool is_written(const struct mt_counters_source *sources, size_t source, uint32_t series)
+{
+	const struct mt_counters_view *all = sources[source].snapshot->series;
+
+	if (series > 0 && strcmp(all[series - 1].name, all[series].name) == 0)
+		return true;
+	for (size_t s = 0; s <= source; s++) {
+		uint32_t count = s == source		       ? series
+				 : sources[s].snapshot == NULL ? 0
+							       : sources[s].snapshot->series_count;
+
+		for (uint32_t i = 0; i < count; i++)
+			if (strcmp(sources[s].snapshot->series[i].name, all[series].name) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* A metric of all sources; one that another source declares with another kind is left out there. */
+static void write_metric(FILE *out, const struct mt_counters_source *sources, size_t count,
+			 const struct mt_counters_view *model)
+{
+	static const char *const types[] = {"counter", "gauge", "histogram"};
+	size_t len = strlen(model->name), tail = strlen("_total");
+	char base[LABELS_SIZE];
+
+	if (model->kind == MT_COUNTERS_SUM && len > tail && strcmp(model->name + len - tail, "_total") == 0)
+		len -= tail;
+	write_head(out, (int)len, model->name, types[model->kind], model->unit, model->help);
+	for (size_t s = 0; s < count; s++) {
+		const struct mt_counters_snapshot *snapshot = sources[s].snapshot;
+
+		base_labels(base, &sources[s], count);
+		for (uint32_t i = 0; snapshot != NULL && i < snapshot->series_count; i++)
+			if (strcmp(snapshot->series[i].name, model->name) == 0 &&
+			    snapshot->series[i].kind == model->kind)
+				write_series(out, &snapshot->series[i], snapshot, base);
+	}
+}
+
+void mt_counters_write_openmetrics(FILE *out, const struct mt_counters_source *sources, size_t count)
+{
+	char base[LABELS_SIZE];
+
+	for (size_t i = 0; i < MT_ARRAY_LEN(made); i++) {
+		write_head(out, (int)strlen(made[i].name), made[i].name, made[i].type, made[i].unit,
+			   made[i].help);
+		for (size_t s = 0; s < count; s++)
+			made[i].write(out, base_labels(base, &sources[s], count), &sources[s]);
+	}
+	for (size_t s = 0; s < count; s++)
+		for (uint32_t i = 0; sources[s].snapshot != NULL && i < sources[s].snapshot->series_count;
+		     i++)
+			if (!is_written(sources, s, i))
+				write_metric(out, sources, count, &sources[s].snapshot->series[i]);
+	fputs("# EOF\n", out);
+}
