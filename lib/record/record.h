@@ -3,18 +3,32 @@
 /**
  * A session's report becomes its record: one JSON object on a line (CONTRACT.md 2), counted once, written
  * to a sink. Runs on the control thread; allocates, formats and writes as it likes.
+ *
+ * Text from the wire is shown as UTF-8. What is no UTF-8, controls, and characters that show nothing or
+ * turn the direction of writing become \xNN, a byte each, written with a backslash, an x and two
+ * hexadecimal digits in upper case. A backslash of the wire's own is left as it is.
  */
 #ifndef MT_RECORD_H
 #define MT_RECORD_H
 
 #include "base.h"
+#include "counters.h"
 #include "mail.h"
 #include "match.h"
 
+/** The items of mt_facts.fingerprints, each behind a length byte, empty where unknown; later ones may be
+ * missing. */
+enum mt_record_fingerprint {
+	MT_RECORD_JA3,	/* client, MD5 in hexadecimal */
+	MT_RECORD_JA3S, /* server, MD5 in hexadecimal */
+	MT_RECORD_JA4,	/* client */
+	MT_RECORD_FINGERPRINT_COUNT
+};
+
 /**
  * Format a record.
- * report    has_facts and has_end are set
- * banners   gives the software's name for facts.software
+ * report    has_facts and has_end are set; facts.protocol is a member of its list
+ * banners   gives the software's name for facts.software; NULL where no patterns are loaded
  * Result    a line without its end, zero-terminated, to be freed with free(); NULL without memory
  */
 char *mt_record_format(const struct mt_report *report, uint64_t flow_id, const struct mt_banners *banners);
@@ -25,24 +39,43 @@ void mt_record_community_id(const struct mt_mail_ends *ends, char ret[MT_RECORD_
 
 /**
  * Count a finished session: sessions, starttls, auth, anomalies, banners, messages, TLS versions, histograms.
+ * Flows, reasons and losses are the worker's to count.
+ * report   as mt_record_format() takes it
+ * layout   says where a product's cell is
+ * banners  as mt_record_format() takes them
  * cells    the control thread's own
  */
-void mt_record_count(const struct mt_report *report, uint64_t *cells);
+void mt_record_count(const struct mt_report *report, const struct mt_counters_layout *layout,
+		     const struct mt_banners *banners, uint64_t *cells);
 
-/** The order of records in a replay: by end time, then by the client's and the server's address and port. */
+/**
+ * The order of records in a replay: by end time, then by the client's and the server's address and port;
+ * VLAN and start time decide between what is left.
+ * Result  below, at or above 0, as qsort() wants it
+ */
 int mt_record_compare(const struct mt_report *a, const struct mt_report *b);
 
-/** Where records go: a file of mode 0640 that is appended to, standard output (`-`), or nothing (`none`). */
+/**
+ * Where records go: a file of mode 0640 that is appended to, standard output (`-`), or nothing (`none`).
+ * A path may be a symbolic link. Lines are gathered and written whole: a file never ends in the middle of
+ * a line, not even where the disk is full. SIGPIPE is the caller's to ignore.
+ */
 struct mt_record_sink;
 
 /** error: a sentence that names the path. Result 0 or -errno. */
 int mt_record_sink_open(struct mt_record_sink **ret, const char *path, char *error, size_t error_size);
-/** Result 0, or -errno: the record is lost, count it. */
+/** Result 0: taken; or -errno: nothing could be written and no room is left, the record is lost, count it. */
 int mt_record_sink_write(struct mt_record_sink *sink, const char *line);
 /** Open the path again, after it was moved away. The old file stays in use where that fails. */
 int mt_record_sink_reopen(struct mt_record_sink *sink);
-/** Flush what is buffered; called when idle and before reports. Result 0 or -errno. */
+/**
+ * Write out what is gathered; called when idle and before reports.
+ * Result  0 or -errno: what could not be written stays and is tried again
+ */
 int mt_record_sink_flush(struct mt_record_sink *sink);
+/** Lines taken that have not been written out yet. After the last flush they are lost: count them. */
+size_t mt_record_sink_waiting(const struct mt_record_sink *sink);
+/** Flush and close; NULL is legal. Result 0 or -errno. */
 int mt_record_sink_close(struct mt_record_sink *sink);
 
 #endif

@@ -1,0 +1,784 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <jansson.h>
+
+#include "unit.h"
+
+#include "record.h"
+#include "record_samples.h"
+
+/* ---- Formatting ---- */
+
+static json_t *record_of(const struct mt_report *report, const struct mt_banners *banners)
+{
+	char *line = mt_record_format(report, 7, banners);
+	json_error_t error;
+
+	assert_non_null(line);
+	assert_null(strchr(line, '\n'));
+	json_t *record = json_loads(line, JSON_REJECT_DUPLICATES, &error);
+	if (record == NULL)
+		fail_msg("%s in %s", error.text, line);
+	free(line);
+	return record;
+}
+
+static json_t *json_of(const char *text)
+{
+	json_error_t error;
+	json_t *value = json_loads(text, JSON_DECODE_ANY, &error);
+
+	if (value == NULL)
+		fail_msg("%s in %s", error.text, text);
+	return value;
+}
+
+/* Member by member, in the same order. */
+static void assert_same_members(json_t *record, const char *expected_text)
+{
+	json_t *expected = json_of(expected_text);
+	const char *name;
+	json_t *value;
+	void *at = json_object_iter(record);
+
+	json_object_foreach(expected, name, value)
+	{
+		char *shown = json_dumps(json_object_get(record, name), JSON_ENCODE_ANY | JSON_COMPACT);
+		char *wanted = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+
+		assert_non_null(at);
+		assert_string_equal(json_object_iter_key(at), name);
+		assert_string_equal(shown, wanted);
+		free(shown);
+		free(wanted);
+		at = json_object_iter_next(record, at);
+	}
+	assert_null(at);
+	json_decref(expected);
+}
+
+static void a_full_record_is_the_contracts_example(void **state)
+{
+	(void)state;
+	struct mt_report report;
+
+	sample_full(&report);
+	json_t *record = record_of(&report, &sample_banners);
+	assert_same_members(
+	    record,
+	    "{\"timestamp\":\"2023-10-05T12:00:02.123456+0000\",\"event_type\":\"mail\",\"schema_version\":1,"
+	    "\"flow_id\":7,\"src_ip\":\"2001:db8::1\",\"src_port\":51234,\"dest_ip\":\"2001:db8::2\",\"dest_"
+	    "port\":143,"
+	    "\"proto\":\"TCP\",\"vlan\":[10],\"community_id\":\"1:PI88n0UAMGsAFfDEtazOQPhpvF8=\",\"app_"
+	    "proto\":\"imap\","
+	    "\"flow\":{\"start\":\"2023-10-05T12:00:00.000001+0000\",\"end\":\"2023-10-05T12:00:02.123456+"
+	    "0000\","
+	    "\"pkts_toserver\":20,\"pkts_toclient\":19,\"bytes_toserver\":2211,\"bytes_toclient\":5120,"
+	    "\"reason\":\"fin\",\"evidence\":\"gap\",\"missing_toserver\":3,\"missing_toclient\":5000000000},"
+	    "\"mail\":{\"security\":\"starttls\",\"detected_by\":\"dialogue\",\"banner\":\"Dovecot ready.\","
+	    "\"software\":\"dovecot\",\"client_name\":\"client.example.org\","
+	    "\"capabilities\":[\"IMAP4REV1\",\"STARTTLS\"],\"policy\":\"tls_required\","
+	    "\"starttls\":{\"offered\":true,\"requested\":true,\"response\":\"accepted\",\"code\":\"OK\","
+	    "\"outcome\":\"established\"},"
+	    "\"auth\":[{\"mechanism\":\"CRAM-MD5\",\"outcome\":\"failure\"},"
+	    "{\"mechanism\":\"OTHER\",\"outcome\":\"unknown\"}],"
+	    "\"messages\":2,\"anomalies\":[\"client_injection\",\"cleartext_retry\"]},"
+	    "\"tls\":{\"version\":\"TLS "
+	    "1.3\",\"cipher_suite\":\"TLS_AES_256_GCM_SHA384\",\"sni\":\"mail.example.org\","
+	    "\"client_alpns\":[\"imap\",\"http/"
+	    "1.1\"],\"ja3\":{\"hash\":\"0123456789abcdef0123456789abcdef\"},"
+	    "\"ja3s\":{\"hash\":\"fedcba9876543210fedcba9876543210\"},"
+	    "\"ja4\":\"t13d1516h2_8daaf6152771_e5627efa2ab1\",\"certificate\":\"opaque\"}}");
+	json_decref(record);
+}
+
+static void what_was_not_seen_is_null_or_absent(void **state)
+{
+	(void)state;
+	struct mt_report report;
+
+	sample_empty(&report);
+	json_t *record = record_of(&report, NULL);
+	assert_same_members(
+	    record,
+	    "{\"timestamp\":\"2023-10-05T12:00:00.999999+0000\",\"event_type\":\"mail\",\"schema_version\":1,"
+	    "\"flow_id\":7,\"src_ip\":\"192.0.2.1\",\"src_port\":40000,\"dest_ip\":\"192.0.2.2\",\"dest_"
+	    "port\":25,"
+	    "\"proto\":\"TCP\",\"community_id\":\"1:54NM7gdc49RYrjWjBm3PjGuExEs=\",\"app_proto\":\"smtp\","
+	    "\"flow\":{\"start\":\"2023-10-05T12:00:00.000000+0000\",\"end\":\"2023-10-05T12:00:00.999999+"
+	    "0000\","
+	    "\"pkts_toserver\":1,\"pkts_toclient\":0,\"bytes_toserver\":0,\"bytes_toclient\":0,"
+	    "\"reason\":\"timeout\",\"evidence\":\"midstream\",\"missing_toserver\":0,\"missing_toclient\":0}"
+	    ","
+	    "\"mail\":{\"security\":\"unknown\",\"detected_by\":\"port\",\"banner\":null,\"software\":null,"
+	    "\"client_name\":null,\"capabilities\":null,\"policy\":null,"
+	    "\"starttls\":{\"offered\":null,\"requested\":false,\"response\":null,\"code\":null,\"outcome\":"
+	    "\"unknown\"},"
+	    "\"auth\":[],\"messages\":0,\"anomalies\":[]}}");
+	json_decref(record);
+}
+
+static json_t *member(json_t *record, const char *object, const char *name)
+{
+	return json_object_get(json_object_get(record, object), name);
+}
+
+static void starttls_is_null_under_implicit_tls_alone(void **state)
+{
+	(void)state;
+	struct mt_report report;
+
+	sample_full(&report);
+	report.facts.is_requested = false;
+	report.facts.response = MT_RESPONSE_NONE;
+	json_t *record = record_of(&report, &sample_banners);
+	assert_string_equal(json_string_value(member(record, "mail", "security")), "implicit_tls");
+	assert_true(json_is_null(member(record, "mail", "starttls")));
+	json_decref(record);
+	/* The same without an end of the handshake: nobody knows, and STARTTLS has an outcome. */
+	report.facts.is_established = false;
+	report.facts.is_dialogue_seen = false;
+	record = record_of(&report, &sample_banners);
+	assert_string_equal(json_string_value(member(record, "mail", "security")), "unknown");
+	assert_true(json_is_object(member(record, "mail", "starttls")));
+	json_decref(record);
+}
+
+static void an_empty_list_differs_from_none(void **state)
+{
+	(void)state;
+	struct mt_report report;
+
+	sample_empty(&report);
+	report.facts.offered = MT_SEEN_NO;
+	report.facts.response = MT_RESPONSE_REFUSED;
+	json_t *record = record_of(&report, NULL);
+	json_t *starttls = member(record, "mail", "starttls");
+	assert_true(json_is_array(member(record, "mail", "capabilities")));
+	assert_true(json_is_false(json_object_get(starttls, "offered")));
+	assert_string_equal(json_string_value(json_object_get(starttls, "response")), "refused");
+	json_decref(record);
+}
+
+static void tls_members_are_absent_where_unknown(void **state)
+{
+	(void)state;
+	struct mt_report report;
+
+	sample_empty(&report);
+	report.facts.has_tls_client = true;
+	report.facts.fingerprints = SAMPLE_TEXT(&report.facts, "\x00\x02"
+							       "ab");
+	json_t *record = record_of(&report, NULL);
+	char *tls = json_dumps(json_object_get(record, "tls"), JSON_COMPACT);
+	assert_string_equal(tls, "{\"ja3s\":{\"hash\":\"ab\"},\"certificate\":\"none\"}");
+	free(tls);
+	json_decref(record);
+	/* A version or suite that no table names: the suite's number was seen, the version means nothing. */
+	report.facts.tls_version = 0x7777;
+	report.facts.tls_cipher = 0xfefe;
+	record = record_of(&report, NULL);
+	assert_null(member(record, "tls", "version"));
+	assert_string_equal(json_string_value(member(record, "tls", "cipher_suite")), "0xFEFE");
+	json_decref(record);
+}
+
+static void a_product_is_named_by_the_patterns(void **state)
+{
+	(void)state;
+	struct mt_report report;
+	static const struct {
+		uint64_t greeting_ns;
+		const struct mt_banners *banners;
+		uint32_t software;
+		const char *name;
+	} rows[] = {
+	    {1, &sample_banners, 1, "postfix"}, {1, &sample_banners, 0, "unknown"},
+	    {1, &sample_banners, 3, "unknown"}, {1, NULL, 0, "unknown"},
+	    {0, &sample_banners, 1, NULL},
+	};
+
+	for (size_t i = 0; i < MT_ARRAY_LEN(rows); i++) {
+		sample_empty(&report);
+		report.facts.greeting_ns = rows[i].greeting_ns;
+		report.facts.software = rows[i].software;
+		json_t *record = record_of(&report, rows[i].banners);
+		const char *name = json_string_value(member(record, "mail", "software"));
+
+		if (rows[i].name == NULL)
+			assert_null(name);
+		else
+			assert_string_equal(name, rows[i].name);
+		json_decref(record);
+	}
+}
+
+/* ---- Text from the wire ---- */
+
+static void wire_text_becomes_printable_utf8(void **state)
+{
+	(void)state;
+	/* Well-formed sequences after the table in the Unicode standard, 3.9, D92; all others are escaped. */
+	static const struct {
+		const char *wire, *shown;
+	} rows[] = {
+	    {"plain \"quoted\" back\\slash", "plain \"quoted\" back\\slash"},
+	    {"tab\there", "tab\\x09here"},
+	    {"\x1b[31mred", "\\x1B[31mred"},
+	    {"\r\n\x7f", "\\x0D\\x0A\\x7F"},
+	    {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
+	    {"\xe2\x82\xac \xf0\x9f\x93\xac", "\xe2\x82\xac \xf0\x9f\x93\xac"},
+	    {"latin \xfc", "latin \\xFC"},
+	    {"\xfcx", "\\xFCx"},
+	    {"\xc0\xaf", "\\xC0\\xAF"},				   /* overlong */
+	    {"\xe0\x80\xaf", "\\xE0\\x80\\xAF"},		   /* overlong */
+	    {"\xed\xa0\x80", "\\xED\\xA0\\x80"},		   /* a surrogate */
+	    {"\xf4\x90\x80\x80", "\\xF4\\x90\\x80\\x80"},	   /* above U+10FFFF */
+	    {"\xf4\x8f\xbf\xbd", "\xf4\x8f\xbf\xbd"},		   /* just below */
+	    {"\xf8\x88\x80\x80\x80", "\\xF8\\x88\\x80\\x80\\x80"}, /* five bytes */
+	    {"\x80", "\\x80"},
+	    {"\xe2\x82", "\\xE2\\x82"},		 /* cut */
+	    {"\xe2\x82z", "\\xE2\\x82z"},	 /* interrupted */
+	    {"\xc2\x85", "\\xC2\\x85"},		 /* NEL, a C1 control */
+	    {"\xe2\x80\xae", "\\xE2\\x80\\xAE"}, /* RIGHT-TO-LEFT OVERRIDE */
+	    {"\xe2\x80\xa8", "\\xE2\\x80\\xA8"}, /* LINE SEPARATOR */
+	};
+	struct mt_report report;
+
+	for (size_t i = 0; i < MT_ARRAY_LEN(rows); i++) {
+		sample_empty(&report);
+		report.facts.banner = sample_text(&report.facts, rows[i].wire, strlen(rows[i].wire));
+		report.facts.client_name = report.facts.banner;
+		json_t *record = record_of(&report, NULL);
+
+		assert_string_equal(json_string_value(member(record, "mail", "banner")), rows[i].shown);
+		assert_string_equal(json_string_value(member(record, "mail", "client_name")), rows[i].shown);
+		json_decref(record);
+	}
+}
+
+static void a_zero_byte_ends_no_text(void **state)
+{
+	(void)state;
+	struct mt_report report;
+
+	sample_empty(&report);
+	report.facts.banner = SAMPLE_TEXT(&report.facts, "a\0b");
+	json_t *record = record_of(&report, NULL);
+	assert_string_equal(json_string_value(member(record, "mail", "banner")), "a\\x00b");
+	json_decref(record);
+}
+
+static void shown_text_stays_within_its_bound(void **state)
+{
+	(void)state;
+	struct mt_report report;
+	char wire[MT_MAIL_BANNER_MAX];
+	uint8_t atom[1 + MT_MAIL_CAPABILITY_MAX];
+
+	sample_empty(&report);
+	memset(wire, 1, sizeof(wire));
+	wire[0] = 'a';
+	memset(atom, 2, sizeof(atom));
+	atom[0] = MT_MAIL_CAPABILITY_MAX;
+	report.facts.banner = sample_text(&report.facts, wire, sizeof(wire));
+	report.facts.capabilities = sample_text(&report.facts, atom, sizeof(atom));
+	report.facts.capability_count = 1;
+	json_t *record = record_of(&report, NULL);
+	/* One letter and 63 escapes of four characters are 253; a 64th would be one too many. */
+	assert_int_equal(json_string_length(member(record, "mail", "banner")), 253);
+	assert_int_equal(json_string_length(json_array_get(member(record, "mail", "capabilities"), 0)), 64);
+	json_decref(record);
+	memset(report.facts.text, 'x', sizeof(wire));
+	record = record_of(&report, NULL);
+	assert_int_equal(json_string_length(member(record, "mail", "banner")), MT_MAIL_BANNER_MAX);
+	json_decref(record);
+}
+
+/* ---- Community ID ---- */
+
+static void community_ids_are_the_published_ones(void **state)
+{
+	(void)state;
+	/* The first is the specification's own example; all of them were computed by tshark 4.0.17's
+	 * communityid. */
+	static const struct {
+		const char *client;
+		uint16_t client_port;
+		const char *server;
+		uint16_t server_port;
+		const char *id;
+	} rows[] = {
+	    {"128.232.110.120", 34855, "66.35.250.204", 80, "1:LQU9qZlK+B5F3KDmev6m5PMibrg="},
+	    {"66.35.250.204", 80, "128.232.110.120", 34855, "1:LQU9qZlK+B5F3KDmev6m5PMibrg="},
+	    {"2001:db8::1", 51234, "2001:db8::2", 143, "1:PI88n0UAMGsAFfDEtazOQPhpvF8="},
+	    {"2001:db8::2", 51234, "2001:db8::1", 25, "1:PvXL105b7miXeWepFXQVTyK12+E="},
+	    {"192.0.2.9", 25, "192.0.2.9", 1025, "1:PqIWqO/vgaCJMXbznSE6YSqRypo="},
+	    {"192.0.2.9", 1025, "192.0.2.9", 25, "1:PqIWqO/vgaCJMXbznSE6YSqRypo="},
+	};
+
+	for (size_t i = 0; i < MT_ARRAY_LEN(rows); i++) {
+		struct mt_mail_ends ends =
+		    sample_ends(rows[i].client, rows[i].client_port, rows[i].server, rows[i].server_port);
+		char id[MT_RECORD_COMMUNITY_SIZE];
+
+		mt_record_community_id(&ends, id);
+		assert_string_equal(id, rows[i].id);
+	}
+}
+
+/* ---- Order ---- */
+
+static void records_come_by_end_then_client_then_server(void **state)
+{
+	(void)state;
+	/* In the order that is wanted. */
+	static const struct {
+		uint64_t end_ns;
+		const char *client;
+		uint16_t client_port;
+		const char *server;
+		uint16_t server_port;
+		uint16_t vlan;
+		uint64_t start_ns;
+	} rows[] = {
+	    {1, "203.0.113.9", 9, "192.0.2.9", 995, 0, 0},
+	    {2, "192.0.2.1", 5000, "192.0.2.9", 25, 0, 0},
+	    {2, "192.0.2.1", 5000, "192.0.2.9", 25, 0, 1},
+	    {2, "192.0.2.1", 5000, "192.0.2.9", 25, 7, 0},
+	    {2, "192.0.2.1", 5000, "192.0.2.9", 25, 8, 0},
+	    {2, "192.0.2.1", 5000, "192.0.2.9", 110, 0, 0},
+	    {2, "192.0.2.1", 5000, "192.0.2.10", 25, 0, 0},
+	    {2, "192.0.2.1", 5001, "192.0.2.9", 25, 0, 0},
+	    {2, "192.0.2.2", 5000, "192.0.2.9", 25, 0, 0},
+	    {2, "2001:db8::1", 1, "2001:db8::2", 25, 0, 0},
+	    {1ull << 40, "192.0.2.1", 1, "192.0.2.1", 1, 0, 0},
+	};
+	static struct mt_report reports[MT_ARRAY_LEN(rows)];
+
+	for (size_t i = 0; i < MT_ARRAY_LEN(rows); i++) {
+		reports[i].end.end_ns = rows[i].end_ns;
+		reports[i].ends =
+		    sample_ends(rows[i].client, rows[i].client_port, rows[i].server, rows[i].server_port);
+		reports[i].ends.vlan_count = rows[i].vlan != 0;
+		reports[i].ends.vlan[0] = rows[i].vlan;
+		reports[i].facts.start_ns = rows[i].start_ns;
+	}
+	for (size_t i = 0; i < MT_ARRAY_LEN(rows); i++) {
+		for (size_t j = 0; j < MT_ARRAY_LEN(rows); j++) {
+			int order = mt_record_compare(&reports[i], &reports[j]);
+
+			assert_int_equal((order > 0) - (order < 0), (i > j) - (i < j));
+		}
+	}
+}
+
+/* ---- Counting ---- */
+
+struct counting {
+	struct mt_counters_layout *layout;
+	uint64_t *cells;
+};
+
+static void start_counting(struct counting *counting)
+{
+	/* Numbers of the start; a reload put the same names in another order. */
+	static char products[][MT_COUNTERS_PRODUCT_SIZE] = {"unknown", "dovecot", "exim", "postfix"};
+
+	assert_int_equal(mt_counters_layout_create(&counting->layout, products, 4, 1, 1), 0);
+	counting->cells = mt_counters_cells_create(counting->layout);
+	assert_non_null(counting->cells);
+}
+
+static void stop_counting(struct counting *counting)
+{
+	free(counting->cells);
+	mt_counters_layout_destroy(counting->layout);
+}
+
+/* What a cell holds, taken away; what remains at the end was counted by mistake. */
+static uint64_t take(struct counting *counting, size_t cell)
+{
+	uint64_t value = counting->cells[cell];
+
+	counting->cells[cell] = 0;
+	return value;
+}
+
+static uint64_t take_all(struct counting *counting, size_t first, size_t count)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += take(counting, first + i);
+	return sum;
+}
+
+static void assert_nothing_left(struct counting *counting)
+{
+	for (uint32_t i = 0; i < counting->layout->cell_count; i++)
+		assert_int_equal(counting->cells[i], 0);
+}
+
+/* One duration stands in a histogram: its bucket, and the sum behind all buckets. */
+static void assert_observed(struct counting *counting, size_t histogram, uint64_t ns)
+{
+	assert_int_equal(take(counting, histogram + MT_COUNTERS_EACH_HISTOGRAM - 1), ns);
+	assert_int_equal(take_all(counting, histogram, MT_COUNTERS_EACH_HISTOGRAM - 1), 1);
+}
+
+static void a_session_is_counted_once_everywhere(void **state)
+{
+	(void)state;
+	struct counting counting;
+	struct mt_report report;
+	const unsigned imap = MT_PROTOCOL_IMAP;
+
+	start_counting(&counting);
+	sample_full(&report);
+	mt_record_count(&report, counting.layout, &sample_banners, counting.cells);
+	assert_int_equal(take(&counting, MT_CELL2(SESSIONS, imap, MT_SECURITY_STARTTLS)), 1);
+	assert_int_equal(take(&counting, MT_CELL2(STARTTLS, imap, MT_OUTCOME_ESTABLISHED)), 1);
+	assert_int_equal(take(&counting, MT_CELL3(AUTH, imap, MT_MECHANISM_CRAM_MD5, MT_AUTH_FAILURE)), 1);
+	assert_int_equal(take(&counting, MT_CELL3(AUTH, imap, MT_MECHANISM_OTHER, MT_AUTH_UNKNOWN)), 1);
+	assert_int_equal(take(&counting, MT_CELL2(ANOMALIES, imap, MT_ANOMALY_CLIENT_INJECTION)), 1);
+	assert_int_equal(take(&counting, MT_CELL2(ANOMALIES, imap, MT_ANOMALY_CLEARTEXT_RETRY)), 1);
+	assert_int_equal(take(&counting, MT_CELL1(MESSAGES, imap)), 2);
+	assert_int_equal(take(&counting, MT_CELL1(TLS_REQUIRED, imap)), 1);
+	assert_int_equal(take(&counting, MT_CELL2(TLS_SESSIONS, imap, MT_TLS_VERSION_TLS_1_3)), 1);
+	/* "dovecot" is 2 in the sample's patterns and 1 in the counters. */
+	assert_int_equal(take(&counting, mt_counters_cell(counting.layout, MT_COUNTER_BANNERS, imap, 1, 0)),
+			 1);
+	assert_observed(&counting, MT_CELL1(GREETING, imap), 10 * MT_NS_PER_MS);
+	assert_observed(&counting, MT_CELL1(STARTTLS_RESPONSE, imap), 3 * MT_NS_PER_MS);
+	assert_observed(&counting, MT_CELL1(TLS_HANDSHAKE, imap), 40 * MT_NS_PER_MS);
+	assert_nothing_left(&counting);
+	stop_counting(&counting);
+}
+
+static void a_session_of_which_nothing_is_known_counts_as_that(void **state)
+{
+	(void)state;
+	struct counting counting;
+	struct mt_report report;
+
+	start_counting(&counting);
+	sample_empty(&report);
+	mt_record_count(&report, counting.layout, &sample_banners, counting.cells);
+	assert_int_equal(take(&counting, MT_CELL2(SESSIONS, MT_PROTOCOL_SMTP, MT_SECURITY_UNKNOWN)), 1);
+	assert_int_equal(take(&counting, MT_CELL2(STARTTLS, MT_PROTOCOL_SMTP, MT_OUTCOME_UNKNOWN)), 1);
+	assert_nothing_left(&counting);
+	stop_counting(&counting);
+}
+
+static void implicit_tls_has_no_starttls_outcome(void **state)
+{
+	(void)state;
+	struct counting counting;
+	struct mt_report report;
+	const unsigned pop3 = MT_PROTOCOL_POP3;
+
+	start_counting(&counting);
+	sample_empty(&report);
+	report.facts.protocol = MT_PROTOCOL_POP3;
+	report.facts.is_established = true;
+	report.facts.hello_ns = 5;
+	report.facts.established_ns = 5;
+	mt_record_count(&report, counting.layout, NULL, counting.cells);
+	assert_int_equal(take(&counting, MT_CELL2(SESSIONS, pop3, MT_SECURITY_IMPLICIT_TLS)), 1);
+	assert_int_equal(take(&counting, MT_CELL2(TLS_SESSIONS, pop3, MT_TLS_VERSION_UNKNOWN)), 1);
+	assert_observed(&counting, MT_CELL1(TLS_HANDSHAKE, pop3), 0);
+	assert_nothing_left(&counting);
+	stop_counting(&counting);
+}
+
+static void a_greeting_counts_from_the_syn_where_no_synack_was_seen(void **state)
+{
+	(void)state;
+	struct counting counting;
+	struct mt_report report;
+	const unsigned smtp = MT_PROTOCOL_SMTP;
+
+	start_counting(&counting);
+	sample_empty(&report);
+	report.facts.greeting_ns = report.facts.start_ns + 7;
+	/* An answer before its question, as two taps can show it, is no duration. */
+	report.facts.request_ns = 9;
+	report.facts.response_ns = 8;
+	mt_record_count(&report, counting.layout, NULL, counting.cells);
+	assert_observed(&counting, MT_CELL1(GREETING, smtp), 7);
+	assert_int_equal(take(&counting, mt_counters_cell(counting.layout, MT_COUNTER_BANNERS, smtp, 0, 0)),
+			 1);
+	assert_int_equal(take(&counting, MT_CELL2(SESSIONS, smtp, MT_SECURITY_UNKNOWN)), 1);
+	assert_int_equal(take(&counting, MT_CELL2(STARTTLS, smtp, MT_OUTCOME_UNKNOWN)), 1);
+	assert_nothing_left(&counting);
+	stop_counting(&counting);
+}
+
+/* ---- Sinks ---- */
+
+static char folder[] = "/tmp/mailtap-record-XXXXXX";
+
+static int make_folder(void **state)
+{
+	(void)state;
+	return mkdtemp(folder) == NULL;
+}
+
+static int remove_folder(void **state)
+{
+	(void)state;
+	return rmdir(folder);
+}
+
+static const char *in_folder(const char *name)
+{
+	static char path[4][128];
+	static unsigned next;
+	char *at = path[next++ % MT_ARRAY_LEN(path)];
+
+	snprintf(at, sizeof(path[0]), "%s/%s", folder, name);
+	return at;
+}
+
+static const char *content_of(const char *path)
+{
+	static char content[4 * 1024 * 1024];
+	FILE *file = fopen(path, "r");
+
+	assert_non_null(file);
+	content[fread(content, 1, sizeof(content) - 1, file)] = 0;
+	fclose(file);
+	return content;
+}
+
+static struct mt_record_sink *open_sink(const char *path)
+{
+	struct mt_record_sink *sink = NULL;
+	char error[256] = "";
+
+	if (mt_record_sink_open(&sink, path, error, sizeof(error)) != 0)
+		fail_msg("%s", error);
+	return sink;
+}
+
+static void a_file_is_appended_to_and_not_for_everybody(void **state)
+{
+	(void)state;
+	const char *path = in_folder("records");
+	struct mt_record_sink *sink;
+	struct stat status;
+	mode_t mask = umask(022);
+
+	sink = open_sink(path);
+	umask(mask);
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0640);
+	assert_int_equal(mt_record_sink_write(sink, "one"), 0);
+	assert_int_equal(mt_record_sink_waiting(sink), 1);
+	assert_int_equal(mt_record_sink_flush(sink), 0);
+	assert_int_equal(mt_record_sink_waiting(sink), 0);
+	assert_string_equal(content_of(path), "one\n");
+	assert_int_equal(mt_record_sink_close(sink), 0);
+	sink = open_sink(path);
+	assert_int_equal(mt_record_sink_write(sink, "two"), 0);
+	assert_int_equal(mt_record_sink_close(sink), 0);
+	assert_string_equal(content_of(path), "one\ntwo\n");
+	assert_int_equal(unlink(path), 0);
+}
+
+static void a_symbolic_link_is_followed(void **state)
+{
+	(void)state;
+	const char *path = in_folder("link"), *target = in_folder("target");
+
+	assert_int_equal(symlink(target, path), 0);
+	struct mt_record_sink *sink = open_sink(path);
+	assert_int_equal(mt_record_sink_write(sink, "through"), 0);
+	assert_int_equal(mt_record_sink_close(sink), 0);
+	assert_string_equal(content_of(target), "through\n");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(unlink(target), 0);
+}
+
+static void reopening_follows_a_rotation(void **state)
+{
+	(void)state;
+	const char *path = in_folder("records"), *old = in_folder("records.1");
+	struct mt_record_sink *sink = open_sink(path);
+
+	assert_int_equal(mt_record_sink_write(sink, "before"), 0);
+	assert_int_equal(rename(path, old), 0);
+	assert_int_equal(mt_record_sink_write(sink, "between"), 0);
+	assert_int_equal(mt_record_sink_reopen(sink), 0);
+	assert_int_equal(mt_record_sink_write(sink, "after"), 0);
+	assert_int_equal(mt_record_sink_flush(sink), 0);
+	assert_string_equal(content_of(old), "before\nbetween\n");
+	assert_string_equal(content_of(path), "after\n");
+
+	/* Where the path cannot be opened the file in use stays in use. */
+	assert_int_equal(unlink(old), 0);
+	assert_int_equal(rename(path, old), 0);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(mt_record_sink_reopen(sink), -EISDIR);
+	assert_int_equal(mt_record_sink_write(sink, "still"), 0);
+	assert_int_equal(mt_record_sink_close(sink), 0);
+	assert_string_equal(content_of(old), "after\nstill\n");
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(unlink(old), 0);
+}
+
+static void a_path_that_cannot_be_written_is_named(void **state)
+{
+	(void)state;
+	const char *paths[] = {folder, in_folder("no/such/folder")};
+	const int results[] = {-EISDIR, -ENOENT};
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct mt_record_sink *sink = NULL;
+		char error[256] = "";
+
+		assert_int_equal(mt_record_sink_open(&sink, paths[i], error, sizeof(error)), results[i]);
+		assert_null(sink);
+		assert_non_null(strstr(error, paths[i]));
+		assert_non_null(strstr(error, strerror(-results[i])));
+	}
+}
+
+static void a_full_disk_loses_lines_one_by_one_and_says_so(void **state)
+{
+	(void)state;
+	struct mt_record_sink *sink = open_sink("/dev/full");
+	static char line[1000];
+	unsigned taken = 0, lost = 0;
+
+	memset(line, 'x', sizeof(line) - 1);
+	for (unsigned i = 0; i < 1000; i++) {
+		int result = mt_record_sink_write(sink, line);
+
+		assert_true(result == 0 || result == -ENOSPC);
+		taken += result == 0;
+		lost += result != 0;
+	}
+	assert_int_not_equal(lost, 0);
+	assert_int_equal(mt_record_sink_waiting(sink), taken);
+	assert_int_equal(mt_record_sink_flush(sink), -ENOSPC);
+	assert_int_equal(mt_record_sink_waiting(sink), taken);
+	assert_int_equal(mt_record_sink_close(sink), -ENOSPC);
+}
+
+/* A limit on file size stands for a disk that fills up in the middle of a line. */
+static void a_file_never_ends_in_the_middle_of_a_line(void **state)
+{
+	(void)state;
+	const char *path = in_folder("records");
+	struct mt_record_sink *sink = open_sink(path);
+	struct rlimit before, limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	limit = (struct rlimit){25, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(mt_record_sink_write(sink, "123456789"), 0);
+	assert_int_equal(mt_record_sink_flush(sink), -EFBIG);
+	assert_int_equal(mt_record_sink_waiting(sink), 2);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_string_equal(content_of(path), "123456789\n123456789\n");
+	assert_int_equal(mt_record_sink_flush(sink), 0);
+	assert_string_equal(content_of(path), "123456789\n123456789\n123456789\n123456789\n");
+	assert_int_equal(mt_record_sink_close(sink), 0);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void more_than_is_gathered_arrives_whole(void **state)
+{
+	(void)state;
+	const char *path = in_folder("records");
+	struct mt_record_sink *sink = open_sink(path);
+	static char line[3000];
+	size_t len;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		memset(line, 'a' + (int)(i % 26), sizeof(line) - 1);
+		assert_int_equal(mt_record_sink_write(sink, line), 0);
+	}
+	assert_int_equal(mt_record_sink_close(sink), 0);
+	const char *content = content_of(path);
+	for (unsigned i = 0; i < 1000; i++, content += len + 1) {
+		len = strcspn(content, "\n");
+		assert_int_equal(len, sizeof(line) - 1);
+		assert_int_equal(content[0], 'a' + i % 26);
+		assert_int_equal(content[len - 1], 'a' + i % 26);
+	}
+	assert_int_equal(*content, 0);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void standard_output_takes_lines_and_none_takes_nothing(void **state)
+{
+	(void)state;
+	const char *path = in_folder("out");
+	int out = dup(STDOUT_FILENO), file = open(path, O_CREAT | O_WRONLY, 0600);
+	struct mt_record_sink *sink = open_sink("-");
+
+	fflush(stdout);
+	dup2(file, STDOUT_FILENO);
+	assert_int_equal(mt_record_sink_write(sink, "line"), 0);
+	assert_int_equal(mt_record_sink_reopen(sink), 0);
+	int result = mt_record_sink_close(sink);
+	/* Standard output is not the sink's to close. */
+	ssize_t written = write(STDOUT_FILENO, "more\n", 5);
+	dup2(out, STDOUT_FILENO);
+	close(out);
+	close(file);
+	assert_int_equal(result, 0);
+	assert_int_equal(written, 5);
+	assert_string_equal(content_of(path), "line\nmore\n");
+	assert_int_equal(unlink(path), 0);
+
+	sink = open_sink("none");
+	assert_int_equal(mt_record_sink_write(sink, "line"), 0);
+	assert_int_equal(mt_record_sink_waiting(sink), 0);
+	assert_int_equal(mt_record_sink_flush(sink), 0);
+	assert_int_equal(mt_record_sink_reopen(sink), 0);
+	assert_int_equal(mt_record_sink_close(sink), 0);
+	assert_int_equal(access("none", F_OK), -1);
+	assert_int_equal(mt_record_sink_close(NULL), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_full_record_is_the_contracts_example),
+	    cmocka_unit_test(what_was_not_seen_is_null_or_absent),
+	    cmocka_unit_test(starttls_is_null_under_implicit_tls_alone),
+	    cmocka_unit_test(an_empty_list_differs_from_none),
+	    cmocka_unit_test(tls_members_are_absent_where_unknown),
+	    cmocka_unit_test(a_product_is_named_by_the_patterns),
+	    cmocka_unit_test(wire_text_becomes_printable_utf8),
+	    cmocka_unit_test(a_zero_byte_ends_no_text),
+	    cmocka_unit_test(shown_text_stays_within_its_bound),
+	    cmocka_unit_test(community_ids_are_the_published_ones),
+	    cmocka_unit_test(records_come_by_end_then_client_then_server),
+	    cmocka_unit_test(a_session_is_counted_once_everywhere),
+	    cmocka_unit_test(a_session_of_which_nothing_is_known_counts_as_that),
+	    cmocka_unit_test(implicit_tls_has_no_starttls_outcome),
+	    cmocka_unit_test(a_greeting_counts_from_the_syn_where_no_synack_was_seen),
+	    cmocka_unit_test(a_file_is_appended_to_and_not_for_everybody),
+	    cmocka_unit_test(a_symbolic_link_is_followed),
+	    cmocka_unit_test(reopening_follows_a_rotation),
+	    cmocka_unit_test(a_path_that_cannot_be_written_is_named),
+	    cmocka_unit_test(a_full_disk_loses_lines_one_by_one_and_says_so),
+	    cmocka_unit_test(a_file_never_ends_in_the_middle_of_a_line),
+	    cmocka_unit_test(more_than_is_gathered_arrives_whole),
+	    cmocka_unit_test(standard_output_takes_lines_and_none_takes_nothing),
+	};
+	return cmocka_run_group_tests_name("record", tests, make_folder, remove_folder);
+}
