@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 
+import jsonschema
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OWN_CAPTURES = ROOT / "tests" / "captures"
 SHARED_CAPTURES = ROOT.parent / "shared" / "captures"
@@ -58,10 +60,30 @@ def finish(findings, passed):
     sys.exit(1 if findings else 0)
 
 
+class Guarded:
+    """A check whose own stumble, say over a field that is absent, is a finding like any other."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, item):
+        try:
+            return self.function(item)
+        except Exception as reason:  # pylint: disable=broad-except
+            return [f"{item}: the check stumbled: {reason!r}"]
+
+
 def in_parallel(function, items):
     """function(item) -> list of findings, for all items, in JOBS processes; the findings in the order of the items."""
     with multiprocessing.Pool(JOBS) as pool:
-        return [finding for findings in pool.imap(function, items) for finding in findings]
+        return [finding for findings in pool.imap(Guarded(function), items) for finding in findings]
+
+
+def named_captures(captures):
+    """The captures whose path holds one of the words after the program on the command line; all without such words."""
+    words = sys.argv[2:]
+    chosen = sorted(path for path in captures if not words or any(word in str(path) for word in words))
+    return chosen or sys.exit("no such capture")
 
 
 def as_nobody():
@@ -119,6 +141,11 @@ def replay(capture, workers=1, options=(), prefix=(), environment=None, timeout=
     return run
 
 
+def truth_of(capture):
+    """What was known of the sessions of one of the project's captures when it was recorded."""
+    return json.loads(capture.with_name(capture.name.rsplit(".pcap", 1)[0] + ".truth.json").read_text("utf-8"))
+
+
 def packets_of(capture):
     """The number of packets that capinfos counts."""
     done = subprocess.run(["capinfos", "-c", "-M", "-T", "-r", capture], capture_output=True, text=True, check=False)
@@ -135,13 +162,17 @@ def sum_of(tree):
 
 def validator():
     """A function that gives the sentences in which a record breaks config/session.schema.json."""
-    import jsonschema
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     kind = jsonschema.validators.validator_for(schema)
     kind.check_schema(schema)
     checker = kind(schema)
     return lambda record: [f"{'.'.join(map(str, fault.absolute_path))}: {fault.message[:120]}"
                            for fault in checker.iter_errors(record)]
+
+
+def check_records(run):
+    faults = validator()
+    return [f"record {record['src_port']}: {fault}" for record in run.records for fault in faults(record)]
 
 
 def check_accounts(run, packets):

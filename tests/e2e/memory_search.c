@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 the mailtap authors */
 /**
- * Preloaded into mailtap by secrets_test.py: searches the process's whole memory for secrets at the end of a run.
+ * Preloaded into mailtap by secrets_test.py: searches the process's whole memory for secrets at the end of a
+ * run.
  *
- * A search from inside needs no debugger, sees the same memory as a core image, and knows exactly which bytes are
- * not mailtap's to wipe. Three kinds of memory may hold packets as they came, each told by its address:
+ * A search from inside needs no debugger, sees the same memory as a core image, and knows exactly which bytes
+ * are not mailtap's to wipe. Three kinds of memory may hold packets as they came, each told by its address:
  *   buffer    the mbufs: the chunks of every mempool that was made as a packet pool
  *   handed    what libpcap handed out: pcap_next() and pcap_next_ex() are watched for address and length
  *   file      the stdio buffers of files that libpcap opened: they get a buffer of ours
  * An occurrence anywhere else, in memory that was freed as well, is a copy: a line "copy ..." in the report.
- * Only pages that are in memory are read. The search runs when rte_eal_cleanup() is called, while the EAL's memory
- * is still there, and once more when the process exits.
+ * Only pages that are in memory are read. The search runs when rte_eal_cleanup() is called, while the EAL's
+ * memory is still there, and once more when the process exits.
  *
- * So that the search finds no secret of its own, every pattern is kept with each byte xored, in files as well.
- *   MEMORY_SEARCH_FOR    file: one pattern a line, xored with MASK, hexadecimal
- *   MEMORY_SEARCH_TO     file: gets the report
- *   MEMORY_SEARCH_PLANT  "heap" or "eal": copy the first pattern there in clear, so that the search must fail
+ * So that the search finds no secret of its own, every pattern is kept with each byte xored, in files as
+ * well. MEMORY_SEARCH_FOR    file: one pattern a line, xored with MASK, hexadecimal MEMORY_SEARCH_TO file:
+ * gets the report MEMORY_SEARCH_PLANT  "heap" or "eal": copy the first pattern there in clear, so that the
+ * search must fail
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -82,16 +83,19 @@ static void add_range(enum kind kind, const void *start, size_t len)
 		ranges[range_count++] = (struct range){kind, start, len};
 }
 
-static void add_chunk(struct rte_mempool *pool, void *unused, struct rte_mempool_memhdr *chunk, unsigned index)
+static void add_chunk(struct rte_mempool *pool, void *unused, struct rte_mempool_memhdr *chunk,
+		      unsigned index)
 {
 	(void)pool, (void)unused, (void)index;
 	add_range(BUFFER, chunk->addr, chunk->len);
 }
 
-/* A packet pool is told from any other by its private data: rte_pktmbuf_pool_create() alone puts some there. */
+/* A packet pool is told from any other by its private data: rte_pktmbuf_pool_create() alone puts some there.
+ */
 static void add_pool(struct rte_mempool *pool, void *unused)
 {
-	uint32_t (*iterate)(struct rte_mempool *, rte_mempool_mem_cb_t *, void *) = find("rte_mempool_mem_iter");
+	uint32_t (*iterate)(struct rte_mempool *, rte_mempool_mem_cb_t *, void *) =
+	    find("rte_mempool_mem_iter");
 
 	(void)unused;
 	if (pool->private_data_size >= sizeof(struct rte_pktmbuf_pool_private) && iterate)
@@ -139,7 +143,8 @@ static void search_pages(const uint8_t *start, const uint8_t *end, const char *m
 			enum kind kind = kind_of(at);
 
 			if (kind == KIND_COUNT)
-				fprintf(report, "copy: pattern %zu at %p in %s\n", i, (const void *)at, mapping);
+				fprintf(report, "copy: pattern %zu at %p in %s\n", i, (const void *)at,
+					mapping);
 			else
 				found[kind]++;
 		}
@@ -150,7 +155,8 @@ static void search_pages(const uint8_t *start, const uint8_t *end, const char *m
 static size_t search_mapping(uint8_t *start, uint8_t *end, const char *mapping, size_t *found)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = (size_t)(end - start) / page, searched = 0;
-	unsigned char *is_resident = mmap(NULL, pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *is_resident =
+	    mmap(NULL, pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (is_resident == MAP_FAILED)
 		return 0;
@@ -174,7 +180,8 @@ static char *read_maps(void)
 	size_t used = 0;
 	ssize_t got;
 
-	while (file >= 0 && used < sizeof(text) - 1 && (got = read(file, text + used, sizeof(text) - 1 - used)) > 0)
+	while (file >= 0 && used < sizeof(text) - 1 &&
+	       (got = read(file, text + used, sizeof(text) - 1 - used)) > 0)
 		used += (size_t)got;
 	if (file >= 0)
 		close(file);
@@ -192,7 +199,8 @@ static void search(const char *when)
 		walk(add_pool, NULL);
 	while ((line = strsep(&rest, "\n")) && *line) {
 		char *middle, *tail;
-		uint8_t *start = (uint8_t *)strtoul(line, &middle, 16), *end = (uint8_t *)strtoul(middle + 1, &tail, 16);
+		uint8_t *start = (uint8_t *)strtoul(line, &middle, 16),
+			*end = (uint8_t *)strtoul(middle + 1, &tail, 16);
 
 		if (tail[1] == 'r' && !strstr(tail, "[v"))
 			searched += search_mapping(start, end, tail + 1, found);
@@ -252,8 +260,8 @@ FILE *fopen(const char *path, const char *mode)
 	FILE *file = open_file(path, mode);
 	Dl_info caller;
 
-	if (file && file_count < FILES_MAX && dladdr(__builtin_return_address(0), &caller) && caller.dli_fname &&
-	    strstr(caller.dli_fname, "libpcap"))
+	if (file && file_count < FILES_MAX && dladdr(__builtin_return_address(0), &caller) &&
+	    caller.dli_fname && strstr(caller.dli_fname, "libpcap"))
 		setvbuf(file, (char *)file_buffers[file_count++], _IOFBF, BUFSIZ);
 	return file;
 }

@@ -180,9 +180,14 @@ def find_greetings(streams):
     return found
 
 
+def alpn_of(stream):
+    """The protocols that the client named in its TLS hello."""
+    return {name for p in stream.side(True) for name in p["tls.handshake.extensions_alpn_str"]}
+
+
 def is_other_protocol(stream, client, server):
     """A service that shares the form of SMTP's or POP3's replies, such as FTP and LMTP, or TLS for something else."""
-    names = {name for p in stream.side(True) for name in p["tls.handshake.extensions_alpn_str"]}
+    names = alpn_of(stream)
     if (names and not names & MAIL_ALPN) or re.match(rb"LHLO ", client, re.I):
         return True
     if re.match(rb"220[ -][^\r\n]*(FTP|FileZilla)", server, re.I) or re.search(rb"^(331|230|227|229) ", server, re.M):
@@ -282,7 +287,7 @@ def offers_of(stream, protocol, server):
 def judge(path, stream, decode_as):
     """The session that this connection should become, or None where it is no mail."""
     port = stream.server[1]
-    hinted = PORTS.get(port, decode_as.get(port))
+    hinted = PORTS.get(port, decode_as.get(port)) or next(iter(alpn_of(stream) & MAIL_ALPN), None)
     with_payload = [p for p in stream.packets if p["tcp.len"][-1] != "0"]
     if hinted is None or not with_payload:
         return None
@@ -322,6 +327,12 @@ def judge(path, stream, decode_as):
     answer["offered"] = bool(offered)
     answer["packets"] = sorted(set(evidence + numbers(requested[:1]) + numbers(offered[:1])))
     return answer
+
+
+def in_short(session):
+    """The part of an answer that is compared."""
+    return {"app_proto": session["app_proto"], "security": session["security"],
+            "requested": bool(session["requested"]), "offered": session["offered"]}
 
 
 def examine(path):

@@ -8,8 +8,6 @@ sessions, [] where no connection may have a record. Every key that the truth has
 program: names of captures.
 """
 import ipaddress
-import json
-import sys
 
 import common
 
@@ -73,24 +71,15 @@ def check(path):
         findings.append(f"status {run.status}: {run.says()}")
     findings += common.check_accounts(run, common.packets_of(path))
     findings += common.check_every_worker_count(path, run)
-    faults = common.validator()
-    findings += [f"record {record['src_port']}: {fault}" for record in run.records for fault in faults(record)]
-    truth = path.with_name(path.name.rsplit(".pcap", 1)[0] + ".truth.json")
-    if truth.exists():
-        findings += compare(json.loads(truth.read_text(encoding="utf-8")), run.records)
-    else:
-        findings.append(f"{truth.name} is absent")
+    findings += common.check_records(run)
+    findings += compare(common.truth_of(path), run.records)
     return [f"{path.name}: {finding}" for finding in findings]
 
 
 def main():
     common.need("capinfos")
     common.program()
-    captures = sorted(common.OWN_CAPTURES.glob("*.pcap*"))
-    if len(sys.argv) > 2:
-        captures = [path for path in captures if any(word in path.name for word in sys.argv[2:])]
-    if not captures:
-        sys.exit(f"no capture in {common.OWN_CAPTURES.relative_to(common.ROOT)}")
+    captures = common.named_captures(common.OWN_CAPTURES.glob("*.pcap*"))
     common.finish(common.in_parallel(check, captures), f"{len(captures)} captures say what was recorded")
 
 

@@ -128,9 +128,7 @@ def check_the_search(captures, forms):
 def main():
     common.program()
     common.program("MAILTAP_STAT")
-    captures = sorted(common.OWN_CAPTURES.glob("*.pcap*"))
-    if len(sys.argv) > 2:
-        captures = [path for path in captures if any(word in path.name for word in sys.argv[2:])]
+    captures = common.named_captures(common.OWN_CAPTURES.glob("*.pcap*"))
     forms = read_secrets()
     findings = []
     if search_memory():

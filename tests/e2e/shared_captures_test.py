@@ -52,11 +52,6 @@ def of_record(record):
             "requested": bool(starttls.get("requested")), "offered": bool(starttls.get("offered"))}
 
 
-def of_oracle(session):
-    return {field: bool(session[field]) if field in ("requested", "offered") else session[field]
-            for field in COMPARED}
-
-
 def differences(truth, records):
     """(session, field, ours, tshark's, packet) for everything in which the two disagree."""
     expected, written = by_connection(truth), by_connection(records)
@@ -67,7 +62,7 @@ def differences(truth, records):
             yield name, "records", str(len(ours)), str(len(wanted)), wanted[0]["packets"] if wanted else []
             continue
         for session, record in zip(wanted, ours):
-            left, right = of_record(record), of_oracle(session)
+            left, right = of_record(record), oracle.in_short(session)
             for field in COMPARED:
                 if left[field] != right[field]:
                     yield name, field, str(left[field]), str(right[field]), session["packets"]
@@ -89,11 +84,7 @@ def check(path):
     elif status != 2:
         findings.append("no report")
     findings += common.check_every_worker_count(path, run)
-    if common.SCHEMA.exists():
-        faults = common.validator()
-        findings += [f"record {record['src_port']}: {fault}" for record in run.records for fault in faults(record)]
-    else:
-        findings.append("config/session.schema.json is absent")
+    findings += common.check_records(run)
     if status != 2:
         findings += compare(path, run, name, exceptions)
     return [f"{name}: {finding}" for finding in findings]
@@ -117,11 +108,8 @@ def main():
         common.skip("skipped: the shared captures are not beside the project (../shared/captures)")
     common.need("tshark", "capinfos")
     common.program()
-    captures = sorted(path for path in common.SHARED_CAPTURES.glob("*/*") if path.suffix in (".pcap", ".pcapng"))
-    if len(sys.argv) > 2:
-        captures = [path for path in captures if any(word in str(path) for word in sys.argv[2:])]
-    if not captures:
-        sys.exit("no capture has such a name")
+    captures = common.named_captures(path for path in common.SHARED_CAPTURES.glob("*/*")
+                                     if path.suffix in (".pcap", ".pcapng"))
     names = {f"{path.parent.name}/{path.name}" for path in captures}
     unknown = [] if len(sys.argv) > 2 else [f"exceptions.tsv names {entry[0]}, which does not exist"
                                             for entry in read_exceptions() if entry[0] not in names]
