@@ -30,6 +30,7 @@ PORTS = {25: "smtp", 587: "smtp", 2525: "smtp", 465: "smtp", 143: "imap", 993: "
 IMPLICIT = {465, 993, 995}
 DISSECTOR = {"smtp": "smtp", "imap": "imap", "pop3": "pop"}
 
+FOLLOWED_AT_ONCE = 4  # connections whose payload the first run prints; a further one costs a run of its own
 SEPARATOR = "\x1f"  # between two values of one field in one packet; no value holds it
 FIELDS = [
     "frame.number", "frame.protocols", "tcp.stream", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport",
@@ -71,21 +72,42 @@ def run_tshark(path, arguments):
     return done.stdout
 
 
-def read_packets(path, decode_as):
-    """One dictionary for each packet whose innermost header is TCP; a field's value is the list of its occurrences."""
+def read_capture(path, decode_as):
+    """The capture's packets whose innermost header is TCP, and the payload of its first connections.
+
+    A packet is a dictionary; a field's value is the list of its occurrences. Payload is what read_payloads() gives."""
     arguments = ["-2", "-Y", "tcp.stream && !icmp && !icmpv6", "-T", "fields", "-E", "separator=/t",
-                 "-E", "aggregator=" + SEPARATOR]
+                 "-E", "aggregator=" + SEPARATOR, *follow(range(FOLLOWED_AT_ONCE))]
     for field in FIELDS:
         arguments += ["-e", field]
     for port, protocol in sorted(decode_as.items()):
         arguments += ["-d", f"tcp.port=={port},{DISSECTOR[protocol]}"]
+    text = run_tshark(path, arguments).decode("utf-8", "replace")
+    rows, ruler, rest = text.partition("\n" + "=" * 67 + "\n")
     packets = []
-    for line in run_tshark(path, arguments).decode("utf-8", "replace").split("\n"):
+    for line in rows.split("\n"):
         values = line.rstrip("\r").split("\t")
         packet = {name: value.split(SEPARATOR) if value else [] for name, value in zip(FIELDS, values)}
         if packet.get("tcp.flags.syn"):  # a fragment may hold the ports and nothing more of the header
             packets.append(packet)
-    return packets
+    return packets, read_payloads(ruler + rest)
+
+
+def follow(streams):
+    return [word for number in streams for word in ("-z", f"follow,tcp,raw,{number}")]
+
+
+def read_payloads(text):
+    """{stream: (first node, its payload, the other node's payload)} as tshark put the segments together."""
+    found = {}
+    for section in re.split(r"={60,}\n", text):
+        number = re.search(r"^Filter: tcp\.stream eq (\d+)$", section, re.M)
+        node = re.search(r"^Node 0: (.*)$", section, re.M)
+        if number and node:
+            lines = re.findall(r"^(\t?)([0-9a-f]+)$", section, re.M)
+            found[int(number[1])] = (node[1].strip(), *(b"".join(bytes.fromhex(data) for tab, data in lines
+                                                               if bool(tab) == is_second) for is_second in (False, True)))
+    return found
 
 
 def addresses(packet):
@@ -150,18 +172,14 @@ def group_streams(packets):
     return list(streams.values())
 
 
-def follow(path, stream):
-    """The whole payload of the client and of the server, as tshark put it together."""
-    text = run_tshark(path, ["-q", "-z", f"follow,tcp,raw,{stream.number}"]).decode("ascii", "replace")
-    lines = text.split("\n")
-    nodes = [line.split(": ", 1)[1].strip() for line in lines if line.startswith("Node ")]
+def payloads_of(path, stream, payloads):
+    """The whole payload of the client and of the server."""
+    if stream.number not in payloads:
+        payloads.update(read_payloads(run_tshark(path, ["-q", *follow([stream.number])]).decode("ascii", "replace")))
+    node, first, second = payloads[stream.number]
     address, port = stream.client
-    is_first = bool(nodes) and nodes[0] == (f"[{address}]:{port}" if ":" in address else f"{address}:{port}")
-    sides = {True: bytearray(), False: bytearray()}
-    for line in lines:
-        if re.fullmatch(r"\t?[0-9a-f]+", line):
-            sides[line.startswith("\t") != is_first] += bytes.fromhex(line.strip())
-    return bytes(sides[True]), bytes(sides[False])
+    is_client_first = node == (f"[{address}]:{port}" if ":" in address else f"{address}:{port}")
+    return (first, second) if is_client_first else (second, first)
 
 
 def find_greetings(streams):
@@ -284,14 +302,14 @@ def offers_of(stream, protocol, server):
     return [p for p in stream.side(False) if re.search(rb"^STLS\s*$", payload(p), re.M | re.I)]
 
 
-def judge(path, stream, decode_as):
+def judge(path, stream, decode_as, payloads):
     """The session that this connection should become, or None where it is no mail."""
     port = stream.server[1]
     hinted = PORTS.get(port, decode_as.get(port)) or next(iter(alpn_of(stream) & MAIL_ALPN), None)
     with_payload = [p for p in stream.packets if p["tcp.len"][-1] != "0"]
     if hinted is None or not with_payload:
         return None
-    client, server = follow(path, stream)
+    client, server = payloads_of(path, stream, payloads)
     hellos, is_tls = tls_of(stream)
     protocol = next((name for name, rule in SERVER_LINE.items() if rule.match(server)), None)
     from_client = next((name for name, rule in CLIENT_LINE.items() if rule.match(client)), None)
@@ -337,10 +355,14 @@ def in_short(session):
 
 def examine(path):
     """All mail sessions of one capture, in tshark's order of connections, and the connections that are no mail."""
-    first = group_streams(read_packets(path, {2525: "smtp"}))
-    decode_as = {port: name for port, name in find_greetings(first).items() if port not in PORTS}
-    streams = group_streams(read_packets(path, {2525: "smtp", **decode_as})) if decode_as else first
-    sessions = [answer for answer in (judge(path, stream, decode_as) for stream in streams) if answer]
+    known = {2525: "smtp"}
+    packets, payloads = read_capture(path, known)
+    streams = group_streams(packets)
+    found = {port: name for port, name in find_greetings(streams).items() if port not in PORTS}
+    if found:
+        packets, payloads = read_capture(path, {**known, **found})
+        streams = group_streams(packets)
+    sessions = [answer for answer in (judge(path, stream, found, payloads) for stream in streams) if answer]
     return {"capture": path, "connections": len(streams), "sessions": sessions}
 
 
