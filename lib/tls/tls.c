@@ -182,9 +182,7 @@ static enum mt_tls_event report_client_hello(struct feeding *feeding)
 
 static enum mt_tls_event report_server_hello(struct feeding *feeding)
 {
-	if (feeding->hello->is_retry) {
-		feeding->tls->is_retried = true;
-	} else if (feeding->tls->version == 0) {
+	if (!feeding->hello->is_retry && feeding->tls->version == 0) {
 		feeding->side->has_hello = true;
 		feeding->tls->version = feeding->hello->version;
 		feeding->tls->cipher = feeding->hello->cipher;
@@ -231,15 +229,14 @@ static enum mt_tls_event read_body(struct feeding *feeding, struct mt_span *rest
 }
 
 /*
- * Whether what follows ChangeCipherSpec is encrypted, where the version is not known. It is not after a retry
- * request, and where the client is seen alone a second hello shows by filling its record.
+ * Whether what follows ChangeCipherSpec is encrypted, where the version is not known: the second hello after
+ * a retry request is not, and shows by filling its record; anything else is a Finished of TLS 1.2 or older.
  */
-static bool is_encrypted(const struct feeding *feeding, bool is_hello)
+static bool is_encrypted(const struct mt_tls_side *side, bool is_hello)
 {
-	const struct mt_tls_side *side = feeding->side;
 	bool is_filling = side->body_left >= side->record_left && side->body_left <= MT_TLS_HELLO_MAX;
 
-	return side->has_ccs && !feeding->tls->is_retried && !(is_hello && is_filling);
+	return side->has_ccs && !(is_hello && is_filling);
 }
 
 static void begin_message(struct feeding *feeding)
@@ -253,7 +250,7 @@ static void begin_message(struct feeding *feeding)
 
 	side->body_left = mt_read_be24(side->message + 1);
 	side->is_passing = !is_hello;
-	if (is_encrypted(feeding, is_hello))
+	if (is_encrypted(side, is_hello))
 		side->has_encrypted = true;
 	else if (is_hello && side->body_left > MT_TLS_HELLO_MAX)
 		lose_hello(feeding);

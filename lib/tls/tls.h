@@ -80,7 +80,6 @@ struct mt_tls {
 	uint16_t version;    /* agreed: of the ServerHello; 0 before */
 	uint16_t cipher;     /* agreed */
 	uint8_t hellos_lost; /* hellos over the limit or without pool */
-	bool is_retried;     /* the server asked for another ClientHello: ChangeCipherSpec means nothing */
 };
 
 /** What a feed has brought. */

@@ -7,6 +7,8 @@
 #ifndef MT_TESTS_TLS_WATCH_H
 #define MT_TESTS_TLS_WATCH_H
 
+#include <stdio.h>
+
 #include "unit.h"
 
 #include "tls.h"
@@ -28,7 +30,7 @@ struct watch {
 
 static _Alignas(64) uint8_t pool_area[PIECES * PIECE_MAX];
 
-static void begin(struct watch *watch, uint32_t piece_bytes, uint32_t pieces)
+static inline void begin(struct watch *watch, uint32_t piece_bytes, uint32_t pieces)
 {
 	memset(watch, 0, sizeof(*watch));
 	mt_pool_init(&watch->pool, pool_area, piece_bytes, pieces);
@@ -36,7 +38,7 @@ static void begin(struct watch *watch, uint32_t piece_bytes, uint32_t pieces)
 }
 
 /* Every piece comes back, whatever happened. */
-static void end(struct watch *watch)
+static inline void end(struct watch *watch)
 {
 	mt_tls_clear(&watch->tls, &watch->pool);
 	assert_int_equal(watch->pool.free_pieces, watch->pool.pieces);
@@ -59,7 +61,8 @@ static struct mt_span at_edge(struct mt_span bytes)
 	return mt_span(place, bytes.len);
 }
 
-static void note(struct watch *watch, enum mt_tls_event event, const struct mt_tls_hello *hello, size_t left)
+static inline void note(struct watch *watch, enum mt_tls_event event, const struct mt_tls_hello *hello,
+			size_t left)
 {
 	switch (event) {
 	case MT_TLS_CLIENT_HELLO:
@@ -85,7 +88,7 @@ static void note(struct watch *watch, enum mt_tls_event event, const struct mt_t
 	}
 }
 
-static void feed(struct watch *watch, enum mt_direction direction, struct mt_span bytes)
+static inline void feed(struct watch *watch, enum mt_direction direction, struct mt_span bytes)
 {
 	static struct mt_tls_hello hello;
 	struct mt_span rest = at_edge(bytes);
@@ -104,24 +107,24 @@ static void feed(struct watch *watch, enum mt_direction direction, struct mt_spa
 	}
 }
 
-static bool is_established(const struct watch *watch)
+static inline bool is_established(const struct watch *watch)
 {
 	return mt_tls_is_established(&watch->tls, watch->is_seen);
 }
 
-static uint8_t hex_digit(char c)
+static inline uint8_t hex_digit(char c)
 {
 	return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
 /* Bytes of a string of hexadecimal digits, behind those that are there. */
-static void add_hex(uint8_t *bytes, size_t *len, const char *hex)
+static inline void add_hex(uint8_t *bytes, size_t *len, const char *hex)
 {
 	for (; hex[0] != 0; hex += 2)
 		bytes[(*len)++] = (uint8_t)(hex_digit(hex[0]) << 4 | hex_digit(hex[1]));
 }
 
-static void feed_hex(struct watch *watch, enum mt_direction direction, const char *hex)
+static inline void feed_hex(struct watch *watch, enum mt_direction direction, const char *hex)
 {
 	static uint8_t bytes[INPUT_MAX];
 	size_t len = 0;
@@ -130,7 +133,7 @@ static void feed_hex(struct watch *watch, enum mt_direction direction, const cha
 	feed(watch, direction, mt_span(bytes, len));
 }
 
-static const struct tls_sample *sample_of(const char *name)
+static inline const struct tls_sample *sample_of(const char *name)
 {
 	for (size_t i = 0; i < MT_ARRAY_LEN(TLS_SAMPLES); i++)
 		if (strcmp(TLS_SAMPLES[i].name, name) == 0)
@@ -145,8 +148,8 @@ struct cuts {
 	size_t at;
 };
 
-static void feed_flight(struct watch *watch, enum mt_direction direction, struct mt_span flight,
-			struct cuts cuts, size_t before)
+static inline void feed_flight(struct watch *watch, enum mt_direction direction, struct mt_span flight,
+			       struct cuts cuts, size_t before)
 {
 	if (cuts.is_everywhere) {
 		for (size_t i = 0; i < flight.len; i++)
@@ -160,8 +163,8 @@ static void feed_flight(struct watch *watch, enum mt_direction direction, struct
 }
 
 /* Feed the sample's flights of the wanted directions. Result  bytes fed */
-static size_t feed_sample(struct watch *watch, const struct tls_sample *sample, struct cuts cuts,
-			  const bool wanted[MT_DIRECTION_COUNT])
+static inline size_t feed_sample(struct watch *watch, const struct tls_sample *sample, struct cuts cuts,
+				 const bool wanted[MT_DIRECTION_COUNT])
 {
 	static uint8_t bytes[INPUT_MAX];
 	size_t total = 0;
@@ -181,5 +184,35 @@ static size_t feed_sample(struct watch *watch, const struct tls_sample *sample, 
 static const bool BOTH[MT_DIRECTION_COUNT] = {true, true};
 static const bool CLIENT_ONLY[MT_DIRECTION_COUNT] = {[MT_TO_SERVER] = true};
 static const bool SERVER_ONLY[MT_DIRECTION_COUNT] = {[MT_TO_CLIENT] = true};
+
+/* The comma-separated names of tshark; a longer name than is kept is compared as far as it is kept. */
+static inline void check_alpns(const struct mt_tls_hello *hello, const char *names)
+{
+	uint8_t count = 0;
+
+	while (*names != 0) {
+		size_t len = strcspn(names, ",");
+		size_t kept = len < MT_TLS_ALPN_MAX ? len : MT_TLS_ALPN_MAX;
+
+		assert_true(count < hello->alpn_count);
+		assert_int_equal(hello->alpn[count].len, kept);
+		assert_memory_equal(hello->alpn[count].name, names, kept);
+		count++;
+		names += len + (names[len] == ',');
+	}
+	assert_int_equal(hello->alpn_count, count);
+}
+
+/* A ServerHello laid out by hand after RFC 8446 4.1.3: version, the end of its random, the suite. */
+static inline void feed_server_hello(struct watch *watch, const char *version, const char *random_end,
+				     const char *cipher)
+{
+	char hex[256];
+
+	snprintf(hex, sizeof(hex), "16030300320200002e0303%048d%s00%s000006002b0002%s", 0, random_end, cipher,
+		 version);
+	feed_hex(watch, MT_TO_CLIENT, hex);
+	assert_false(watch->server.is_malformed);
+}
 
 #endif
