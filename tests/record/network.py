@@ -9,6 +9,7 @@ that every set-up can use the real port numbers.
 import os
 import subprocess
 
+SERVER_NAME, CLIENT_NAME = "mail.example.org", "client.example.org"
 CLIENT = 77  # last part of the client's address in every network
 
 # set-up -> last part of the server's address; what each one does stands in servers.py
@@ -19,7 +20,7 @@ HOSTS = {
     "tls13": 28,  # nothing below TLS 1.3
     "strict": 29,  # TLS required before mail or passwords
     "slow": 30,  # waits before its greeting
-    "apop": 31,  # POP3 greeting with a stamp
+    "more": 31,  # extensions that the main one lacks: APOP, COMPRESS, the PROXY line
     "screen": 32,  # postscreen before smtpd
     "other": 33,  # servers that are no mail servers
 }
@@ -69,11 +70,13 @@ class Network:
             run(*ip, "addr", "add", f"2001:db8:25::{last}/64", "dev", "tap", "nodad")
 
     @staticmethod
-    def inside(space, *command):
-        return ["ip", "netns", "exec", space, *command]
+    def inside(space, *command, name="localhost"):
+        # A host name of its own, so that no greeting and no mail tells where it was recorded.
+        named = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', name]
+        return ["ip", "netns", "exec", space, *named, *command]
 
     def on_server(self, *command):
-        return self.inside(self.server, *command)
+        return self.inside(self.server, *command, name=SERVER_NAME)
 
     def on_client(self, *command):
-        return self.inside(self.client, *command)
+        return self.inside(self.client, *command, name=CLIENT_NAME)

@@ -8,9 +8,11 @@ command, the truth about it, and patterns that the servers' logs must match for 
 import base64
 import pathlib
 import shlex
+import zlib
 from dataclasses import dataclass, field
 
-from network import address
+from network import CLIENT_NAME, address
+from network import SERVER_NAME as NAME
 from truth import (CLEAR_AFTER_ACCEPT, DONE_UNASKED, FAILED_UNASKED, NOT_OFFERED, REFUSED, REFUSED_UNASKED,
                    REFUSED_UNOFFERED, UNASKED, UNUSED, broken_off, clear, implicit, upgraded)
 
@@ -18,7 +20,6 @@ HERE = pathlib.Path(__file__).parent
 ANNA, BELA, GOOD, BAD = "tapuser-anna", "tapuser-bela", "right-horse-battery-17", "wrong-horse-battery-23"
 BELA_GOOD = "right-horse-battery-42"
 USERS = {ANNA: GOOD, BELA: BELA_GOOD}
-NAME = "mail.example.org"
 
 MAIL = """\
 From: sender@example.org
@@ -66,7 +67,7 @@ def library(function, host, port, *words):
 
 
 def swaks(host, port, *words):
-    return ["swaks", "--server", host, "--port", str(port), "--helo", "client.example.org", "--from",
+    return ["swaks", "--server", host, "--port", str(port), "--helo", CLIENT_NAME, "--from",
             "sender@example.org", "--to", "friend@example.org", "--hide-all", *words]
 
 
@@ -162,8 +163,31 @@ SMTP_CLEAR = [
                 [r"CONNECT from", r"PASS NEW", ended("ehlo=1")])]),
     Scenario("smtp-policy-tls-required", "530: the server takes no mail before STARTTLS", [
         Session(talk(STRICT, 25, *HELLO, "> MAIL FROM:<sender@example.org>", "< 530 ", *BYE),
-                clear("smtp", 25, UNUSED), [ended("mail=0/1")])]),
+                clear("smtp", 25, UNUSED, policy="tls_required"), [ended("mail=0/1")])]),
+    Scenario("smtp-greeting-only", "the client reads the greeting and leaves", [
+        Session(talk(SMTP, 25, "< 220 "), clear("smtp", 25, UNASKED), [ended("")])]),
+    Scenario("smtp-early-talker", "the client speaks before the greeting, which comes late", [
+        Session(talk(address("slow"), 25, "> EHLO client.example.org", *HELLO[::2], *BYE), clear("smtp", 25, UNUSED),
+                [ended("ehlo=1 quit=1")])]),
+    Scenario("smtp-too-many-errors", "the server ends the session with 421", [
+        Session(talk(SMTP, 25, *HELLO, *20 * ["> NONSENSE", "< 50"], "> NONSENSE", "! wait"),
+                clear("smtp", 25, UNUSED), ["too many errors", ended("unknown=0/20")])]),
+    Scenario("smtp-proxy-line", "a proxy's line stands before anything else from the client", [
+        Session(talk(address("more"), 25, f"> PROXY TCP4 192.0.2.77 {address('more')} {{port}} 25", *HELLO,
+                     *ENVELOPE, "> DATA", "< 354 ", "> Subject: x", "> ", "> x", "> .", "< 250 ", *BYE),
+                clear("smtp", 25, UNUSED, messages=1), [ended("data=1")])]),
+    Scenario("smtp-clear-on-465", "a server that greets in clear on the port of implicit TLS", [
+        Session(swaks(NOTLS, 465),
+                clear("smtp", 465, NOT_OFFERED, messages=1, anomalies=["plaintext_on_implicit_port"]),
+                [ended("data=1")])]),
 ]
+
+
+def resumed(version, truth, log):
+    words = ["-starttls", "smtp", "-noservername", version]
+    return [Session(openssl(SMTP, 25, "QUIT", *words, option, "{session}"), truth, log)
+            for option in ("-sess_out", "-sess_in")]
+
 
 SMTP_STARTTLS = [
     Scenario("smtp-starttls-tls13", "a mail after STARTTLS, TLS 1.3, with a server name", [
@@ -183,6 +207,13 @@ SMTP_STARTTLS = [
     Scenario("smtp-starttls-curl", "curl --ssl-reqd, TLS 1.2", [
         Session(curl(f"smtp://{NAME}:587/client.example.org", SMTP, *upload("--ssl-reqd", "-k", "--tls-max", "1.2")),
                 upgraded("smtp", 587, "1.2", sni=NAME), [T12, ended("starttls=1")])]),
+    Scenario("smtp-starttls-resumed-tls12", "two sessions, the second resumes the first: no certificate, TLS 1.2",
+             resumed("-tls1_2", upgraded("smtp", 25, "1.2"), [T12, ended("starttls=1")])),
+    Scenario("smtp-starttls-resumed-tls13", "two sessions, the second resumes the first, TLS 1.3",
+             resumed("-tls1_3", upgraded("smtp", 25, "1.3"), [T13, ended("starttls=1")])),
+    Scenario("smtp-starttls-hello-retry", "the server asks for another key share: two hellos from each side", [
+        Session(openssl(SMTP, 25, "QUIT", "-starttls", "smtp", "-noservername", "-groups", "ffdhe2048:X25519"),
+                upgraded("smtp", 25, "1.3"), [T13, ended("starttls=1")])]),
     Scenario("smtp-starttls-refused-454", "STARTTLS is offered and refused with 454", [
         Session(talk(BROKEN, 25, *HELLO, "> STARTTLS", "< 454 ", *BYE), clear("smtp", 25, REFUSED),
                 [ended("starttls=0/1")])]),
@@ -222,10 +253,13 @@ SMTP_STARTTLS = [
     Scenario("smtp-starttls-command-injected", "a command stands behind STARTTLS in the same segment; Postfix throws "
              "it away and the handshake goes on", [
         Session(talk(SMTP, 25, *HELLO, r">> STARTTLS\r\nRSET\r\n", "< 220 ", "! tls 1.3", "> QUIT", "! wait"),
-                {**upgraded("smtp", 25, "1.3"), "anomalies": ["client_injection"]}, [T13, ended("starttls=1")])]),
-    Scenario("smtp-tls-at-once-on-25", "a TLS hello on port 25 after the greeting; the server stays in clear", [
-        Session(openssl(SMTP, 25, "QUIT", "-noservername"), clear("smtp", 25, UNASKED), [r"disconnect from"],
+                upgraded("smtp", 25, "1.3", anomalies=["client_injection"]), [T13, ended("starttls=1")])]),
+    Scenario("smtp-tls-at-once-on-25", "a TLS hello on port 25, before or after the greeting; the server stays "
+             "in clear", [
+        Session(openssl(SMTP, 25, "QUIT", "-noservername"), clear("smtp", 25, UNASKED), [ended("")],
                 fails=True)]),
+    Scenario("smtp-tls-after-greeting-on-25", "a TLS hello on port 25 after the greeting; the server stays in clear", [
+        Session(talk(SMTP, 25, "< 220 ", "! tls"), clear("smtp", 25, UNASKED), [ended("")], fails=True)]),
 ]
 
 SMTP_IMPLICIT = [
@@ -235,6 +269,9 @@ SMTP_IMPLICIT = [
     Scenario("smtps-tls12", "port 465, TLS 1.2, curl", [
         Session(curl(f"smtps://{NAME}:465/client.example.org", SMTP, *upload("-k", "--tls-max", "1.2")),
                 implicit("smtp", 465, "1.2", sni=NAME), [T12, ended("data=1")])]),
+    Scenario("smtps-on-2525", "implicit TLS on a port of clear SMTP", [
+        Session(openssl(STRICT, 2525, "QUIT", "-noservername"),
+                implicit("smtp", 2525, "1.3", anomalies=["tls_on_plain_port"]), [T13, ended("quit=1")])]),
     Scenario("smtps-ipv6", "port 465, IPv6", [
         Session(openssl(SMTP6, 465, "QUIT", "-noservername"), implicit("smtp", 465, "1.3", ip=6),
                 [T13, ended("quit=1")])]),
@@ -266,7 +303,7 @@ SMTP_AUTH = [
     Scenario("smtp-auth-unknown-mechanism", "a mechanism that the server does not have", [
         Session(talk(SMTP, 587, *HELLO, "> AUTH XOAUTH2", "< 535 ", *BYE),
                 clear("smtp", 587, UNUSED, auth=[("XOAUTH2", "failure")]), [ended("auth=0/1")])]),
-    Scenario("smtp-auth-not-offered-in-clear", "a server that takes passwords inside TLS only answers 530 or 538", [
+    Scenario("smtp-auth-not-offered-in-clear", "a server that takes passwords inside TLS only answers 503", [
         Session(talk(STRICT, 587, *HELLO, f"> AUTH PLAIN {PLAIN_GOOD}", "< 5", *BYE),
                 clear("smtp", 587, UNUSED, auth=[("PLAIN", "failure")]), [ended("auth=0/1")])]),
     Scenario("smtp-auth-no-starttls", "the right password in clear, where no STARTTLS is offered", [
@@ -278,6 +315,14 @@ SMTP_AUTH = [
 # Dovecot names the user in "Login:" and says "Disconnected:" or "Aborted login" where nobody logged in.
 IN = r"Login: .*rport="
 OUT = r"(Disconnected|Aborted login|Login aborted).*rport="
+
+
+def deflated(step):
+    """A line as one compressed block, written as a step of talk.py."""
+    packer = zlib.compressobj(wbits=-15)
+    block = packer.compress(step[2:].encode() + b"\r\n") + packer.flush(zlib.Z_SYNC_FLUSH)
+    return ">> " + "".join(f"\\x{byte:02x}" for byte in block)
+
 
 IMAP = [
     Scenario("imap-clear-empty-box", "LOGIN in clear, an empty mailbox", [
@@ -312,7 +357,7 @@ IMAP = [
                 clear("imap", 143, UNUSED, auth=[("LOGIN", "success")]), [IN])]),
     Scenario("imap-login-disabled", "LOGINDISABLED, and a client that logs in all the same", [
         Session(talk(STRICT, 143, "< * OK", f"> a1 LOGIN {ANNA} {GOOD}", "< a1 NO", *LOGOUT),
-                clear("imap", 143, UNUSED, auth=[("LOGIN", "failure")]), [OUT])]),
+                clear("imap", 143, UNUSED, auth=[("LOGIN", "failure")], anomalies=["login_despite_disabled"]), [OUT])]),
     Scenario("imap-authenticate-plain", "AUTHENTICATE PLAIN with an initial response", [
         Session(talk(BOX, 143, "< * OK", f"> a1 AUTHENTICATE PLAIN {PLAIN_GOOD}", "< a1 OK", *LOGOUT),
                 clear("imap", 143, UNUSED, auth=[("PLAIN", "success")]), [IN])]),
@@ -348,6 +393,11 @@ IMAP = [
         Session(talk(BOX, 143, "< * OK", *LOGIN, "> a2 SELECT INBOX", "< a2 OK", "> a3 IDLE", "< +", "! sleep 0.2",
                      "> DONE", "< a3 OK", *LOGOUT), box=[MAIL],
                 truth=clear("imap", 143, UNUSED, auth=[("LOGIN", "success")]), log=[IN])]),
+    Scenario("imap-compress", "COMPRESS DEFLATE: what follows is neither lines nor TLS", [
+        Session(talk(address("more"), 143, "< * OK", *LOGIN, "> a2 COMPRESS DEFLATE", "< a2 OK", deflated(LOGOUT[0]),
+                     "! wait"), clear("imap", 143, UNUSED, auth=[("LOGIN", "success")]), [IN])]),
+    Scenario("imap-greeting-only", "the client reads the greeting, which lists the capabilities, and leaves", [
+        Session(talk(BOX, 143, "< * OK"), clear("imap", 143, UNUSED), [OUT])]),
     Scenario("imap-starttls-tls13", "STARTTLS, TLS 1.3, Python's imaplib", [
         Session(library("imap_read", BOX, 143, ANNA, GOOD, "1.3"), box=[MAIL],
                 truth=upgraded("imap", 143, "1.3"), log=[IN + ".*TLSv1.3"])]),
@@ -366,9 +416,12 @@ IMAP = [
     Scenario("imap-starttls-certificate-rejected", "the client rejects the certificate, TLS 1.2", [
         Session(curl(f"imap://{NAME}:143/INBOX", BOX, "--ssl-reqd", "--tls-max", "1.2", *login()),
                 broken_off("imap", 143, version="1.2", sni=NAME), [OUT], fails=True)]),
-    Scenario("imap-starttls-version-refused", "the client knows TLS 1.2 only, the server TLS 1.3 only", [
+    Scenario("imap-starttls-version-refused", "the client knows TLS 1.2 only, the server TLS 1.3 only; it hangs up "
+             "without an alert. A second client with TLS 1.3 is served", [
         Session(openssl(TLS13, 143, "a1 LOGOUT", "-starttls", "imap", "-tls1_2", "-noservername"),
-                broken_off("imap", 143), [OUT], fails=True)]),
+                broken_off("imap", 143), [OUT], fails=True),
+        Session(openssl(TLS13, 143, "a1 LOGOUT", "-starttls", "imap", "-tls1_3", "-noservername"),
+                upgraded("imap", 143, "1.3"), [OUT + ".*TLSv1.3"])]),
     Scenario("imaps-tls13", "port 993, TLS 1.3", [
         Session(library("imaps_read", BOX, 993, ANNA, GOOD, "1.3"), implicit("imap", 993, "1.3"),
                 [IN + ".*TLSv1.3"])]),
@@ -403,10 +456,10 @@ POP3 = [
         Session(library("pop_wrong", BOX, 110, ANNA, BAD), clear("pop3", 110, UNASKED, auth=[("USER", "failure")]),
                 [OUT])]),
     Scenario("pop3-apop", "APOP: a greeting with a stamp, the right digest", [
-        Session(library("pop_apop", address("apop"), 110, ANNA, GOOD), box=[],
+        Session(library("pop_apop", address("more"), 110, ANNA, GOOD), box=[],
                 truth=clear("pop3", 110, UNASKED, auth=[("APOP", "success")]), log=[IN])]),
     Scenario("pop3-apop-wrong", "APOP with a wrong digest", [
-        Session(library("pop_apop", address("apop"), 110, ANNA, BAD),
+        Session(library("pop_apop", address("more"), 110, ANNA, BAD),
                 clear("pop3", 110, UNASKED, auth=[("APOP", "failure")]), [OUT])]),
     Scenario("pop3-auth-plain", "AUTH PLAIN with an initial response, RETR, TOP and DELE", [
         Session(talk(BOX, 110, "< +OK", f"> AUTH PLAIN {PLAIN_GOOD}", "< +OK", "> LIST", "< .", "> TOP 1 1", "< .",
@@ -438,7 +491,8 @@ POP3 = [
     Scenario("pop3-stls-certificate-rejected", "the client rejects the certificate, TLS 1.2", [
         Session(curl(f"pop3://{NAME}:110/1", BOX, "--ssl-reqd", "--tls-max", "1.2", *login()),
                 broken_off("pop3", 110, version="1.2", sni=NAME), [OUT], fails=True)]),
-    Scenario("pop3-stls-version-refused", "the client knows TLS 1.2 only, the server TLS 1.3 only", [
+    Scenario("pop3-stls-version-refused", "the client knows TLS 1.2 only, the server TLS 1.3 only; it hangs up "
+             "without an alert", [
         Session(openssl(TLS13, 110, "QUIT", "-starttls", "pop3", "-tls1_2", "-noservername"),
                 broken_off("pop3", 110, FAILED_UNASKED), [OUT], fails=True)]),
     Scenario("pop3s-tls13", "port 995, TLS 1.3", [
@@ -484,6 +538,8 @@ NOT_MAIL = [
         Session(talk(BOX, 4190, "< OK", "> CAPABILITY", "< OK", "> LOGOUT", "< OK"), log=[OUT])]),
     Scenario("other-managesieve-starttls", "ManageSieve: STARTTLS and a TLS handshake", [
         Session(talk(BOX, 4190, "< OK", "> STARTTLS", "< OK", "! tls 1.3", "> LOGOUT", "! wait"), log=[OUT])]),
+    Scenario("other-lmtp-on-2525", "LMTP on a port of SMTP", [
+        Session(talk(address("more"), 2525, "< 220 ", "> LHLO client.example.org", "< 250 ", "> QUIT", "< 221 "))]),
     Scenario("other-lmtp-on-24", "LMTP: a 220 greeting, then LHLO", [
         Session(talk(BOX, 24, "< 220 ", "> LHLO client.example.org", "< 250 ", "> QUIT", "< 221 "))]),
 ]

@@ -14,9 +14,9 @@ import socket
 import subprocess
 import time
 
-from network import HOSTS, address, run
+from network import SERVER_NAME as NAME
+from network import address, run
 
-NAME = "mail.example.org"
 BANNER = f"{NAME} ESMTP Postfix (Debian/GNU)"
 
 
@@ -51,10 +51,13 @@ LISTENERS = [
     ("notls", 25, ["smtpd_tls_security_level=none"]),
     ("notls", 587, AUTH + ["smtpd_tls_security_level=none"]),
     ("broken", 25, ["smtpd_tls_cert_file=$config_directory/none.pem", "smtpd_tls_key_file=$config_directory/none.pem"]),
+    ("notls", 465, ["smtpd_tls_security_level=none"]),
     ("tls13", 25, ["smtpd_tls_protocols=>=TLSv1.3", "smtpd_tls_mandatory_protocols=>=TLSv1.3"]),
     ("strict", 25, ["smtpd_tls_security_level=encrypt"]),
     ("strict", 587, AUTH + ["smtpd_tls_auth_only=yes"]),
     # Without delay_reject the client restrictions run before the greeting, and sleep is one of them.
+    ("strict", 2525, ["smtpd_tls_wrappermode=yes"]),
+    ("more", 25, ["smtpd_upstream_proxy_protocol=haproxy"]),
     ("slow", 25, ["smtpd_delay_reject=no", "{ smtpd_client_restrictions = sleep 3 }"]),
 ]
 
@@ -198,13 +201,25 @@ service lmtp {{
 }}
 """
 
+MORE = """\
+auth_mechanisms = plain login cram-md5 apop
+protocol imap {
+  mail_plugins = zlib imap_zlib
+}
+service lmtp {
+  inet_listener lmtp-on-smtp {
+    port = 2525
+  }
+}
+"""
+
 # One row per instance: name, addresses, settings that differ.
 INSTANCES = [
     ("main", [address("main"), address("main", 6)], ""),
     ("notls", [address("notls"), address("notls", 6)], "ssl = no\n"),
     ("tls13", [address("tls13")], "ssl_min_protocol = TLSv1.3\n"),
     ("strict", [address("strict")], "disable_plaintext_auth = yes\n"),
-    ("apop", [address("apop")], "auth_mechanisms = plain login cram-md5 apop\n"),
+    ("more", [address("more")], MORE),
 ]
 
 
@@ -295,6 +310,3 @@ class Servers:
             path = box / "new" / f"{int(time.time())}.{number}.{socket.gethostname()}"
             path.write_bytes(text.replace("\n", "\r\n").encode())
             os.chown(path, owner.pw_uid, owner.pw_gid)
-
-
-assert len(set(HOSTS.values())) == len(HOSTS)

@@ -14,6 +14,7 @@ Steps:
     ! sleep SECONDS
     ! reset     close with RST
     ! wait      read until the other side closes
+{port} in a step stands for this side's own port.
 The lines of the other side are printed as "S: ..." before TLS, so that the recorder knows the greeting.
 """
 import socket
@@ -31,6 +32,7 @@ class Talk:
         self.sock = sock
         self.sock.settimeout(TIMEOUT)
         self.held = b""
+        self.port = sock.getsockname()[1]
 
     def read_line(self):
         while b"\n" not in self.held:
@@ -72,7 +74,7 @@ class Talk:
             pass
 
     def do(self, step):
-        kind, _, text = step.partition(" ")
+        kind, _, text = step.replace("{port}", str(self.port)).partition(" ")
         if kind == "<":
             self.expect(text)
         elif kind == ">":

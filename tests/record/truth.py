@@ -21,11 +21,24 @@ REFUSED_UNASKED = starttls(None, True, "refused", "refused")
 CLEAR_AFTER_ACCEPT = starttls(True, True, "accepted", "cleartext_after_accept")
 
 
-def session(app_proto, port, security, starttls_seen, ip=4, auth=(), messages=0, tls_version=None, sni=None):
-    return {"src_port": None, "dest_port": port, "ip": ip, "app_proto": app_proto, "security": security,
-            "starttls": starttls_seen, "banner": None,
-            "auth": [{"mechanism": mechanism, "outcome": outcome} for mechanism, outcome in auth],
-            "messages": messages, "tls_version": tls_version, "sni": sni}
+# What follows from the STARTTLS exchange alone; the record may know more.
+ANOMALIES = [
+    (REFUSED, "refused_though_offered"),
+    (REFUSED_UNOFFERED, "requested_not_offered"),
+    (FAILED, "tls_failed"),
+    (FAILED_UNASKED, "tls_failed"),
+    (CLEAR_AFTER_ACCEPT, "cleartext_after_accept"),
+]
+
+
+def session(app_proto, port, security, starttls_seen, ip=4, auth=(), messages=0, tls_version=None, sni=None,
+            anomalies=(), policy=None):
+    anomalies = [name for seen, name in ANOMALIES if seen is starttls_seen] + list(anomalies)
+    truth = {"src_port": None, "dest_port": port, "ip": ip, "app_proto": app_proto, "security": security,
+             "starttls": starttls_seen, "banner": None,
+             "auth": [{"mechanism": mechanism, "outcome": outcome} for mechanism, outcome in auth],
+             "messages": messages, "tls_version": tls_version, "sni": sni}
+    return {**truth, **({"anomalies": anomalies} if anomalies else {}), **({"policy": policy} if policy else {})}
 
 
 def clear(app_proto, port, starttls_seen, **more):
