@@ -150,52 +150,67 @@ struct mt_identify_result mt_identify_server_line(struct mt_span line, enum mt_p
 	return judge_imap(line, hint, is_first);
 }
 
-struct mt_identify_result mt_identify_client_line(struct mt_span line, enum mt_protocol hint)
+/** How much a client's first words say. */
+enum weight {
+	CERTAIN, /* no other protocol begins a line so */
+	TYPICAL, /* enough behind a greeting of that protocol, or on its port */
+	WEAK,	 /* FTP, Redis and others say it too: only the port makes it mail */
+};
+
+/* word   the line's first; NULL for IMAP, where a tag stands there
+ * second the word behind it, or its beginning; NULL for any */
+static const struct client_word {
+	const char *word, *second;
+	enum mt_protocol protocol;
+	enum weight weight;
+} client_words[] = {
+    {"EHLO", NULL, MT_PROTOCOL_SMTP, CERTAIN},	   {"HELO", NULL, MT_PROTOCOL_SMTP, CERTAIN},
+    {"MAIL", "FROM:", MT_PROTOCOL_SMTP, CERTAIN},  {"RCPT", "TO:", MT_PROTOCOL_SMTP, CERTAIN},
+    {"BDAT", NULL, MT_PROTOCOL_SMTP, CERTAIN},	   {"STARTTLS", NULL, MT_PROTOCOL_SMTP, TYPICAL},
+    {"DATA", NULL, MT_PROTOCOL_SMTP, TYPICAL},	   {"VRFY", NULL, MT_PROTOCOL_SMTP, TYPICAL},
+    {"RSET", NULL, MT_PROTOCOL_SMTP, WEAK},	   {"NOOP", NULL, MT_PROTOCOL_SMTP, WEAK},
+    {"QUIT", NULL, MT_PROTOCOL_SMTP, WEAK},	   {"AUTH", NULL, MT_PROTOCOL_SMTP, WEAK},
+    {"CAPA", NULL, MT_PROTOCOL_POP3, CERTAIN},	   {"STLS", NULL, MT_PROTOCOL_POP3, CERTAIN},
+    {"APOP", NULL, MT_PROTOCOL_POP3, CERTAIN},	   {"UIDL", NULL, MT_PROTOCOL_POP3, CERTAIN},
+    {"USER", NULL, MT_PROTOCOL_POP3, TYPICAL},	   {"PASS", NULL, MT_PROTOCOL_POP3, TYPICAL},
+    {"STAT", NULL, MT_PROTOCOL_POP3, TYPICAL},	   {"RETR", NULL, MT_PROTOCOL_POP3, TYPICAL},
+    {"DELE", NULL, MT_PROTOCOL_POP3, TYPICAL},	   {"LIST", NULL, MT_PROTOCOL_POP3, TYPICAL},
+    {"TOP", NULL, MT_PROTOCOL_POP3, TYPICAL},	   {"AUTH", NULL, MT_PROTOCOL_POP3, WEAK},
+    {"NOOP", NULL, MT_PROTOCOL_POP3, WEAK},	   {"RSET", NULL, MT_PROTOCOL_POP3, WEAK},
+    {"QUIT", NULL, MT_PROTOCOL_POP3, WEAK},	   {NULL, "CAPABILITY", MT_PROTOCOL_IMAP, CERTAIN},
+    {NULL, "LOGIN", MT_PROTOCOL_IMAP, CERTAIN},	   {NULL, "AUTHENTICATE", MT_PROTOCOL_IMAP, CERTAIN},
+    {NULL, "STARTTLS", MT_PROTOCOL_IMAP, CERTAIN}, {NULL, "SELECT", MT_PROTOCOL_IMAP, CERTAIN},
+    {NULL, "EXAMINE", MT_PROTOCOL_IMAP, CERTAIN},  {NULL, "UID", MT_PROTOCOL_IMAP, CERTAIN},
+    {NULL, "FETCH", MT_PROTOCOL_IMAP, CERTAIN},	   {NULL, "LOGOUT", MT_PROTOCOL_IMAP, CERTAIN},
+    {NULL, "NOOP", MT_PROTOCOL_IMAP, TYPICAL},	   {NULL, "ID", MT_PROTOCOL_IMAP, TYPICAL},
+    {NULL, "IDLE", MT_PROTOCOL_IMAP, TYPICAL},	   {NULL, "LIST", MT_PROTOCOL_IMAP, TYPICAL},
+    {NULL, "LSUB", MT_PROTOCOL_IMAP, TYPICAL},	   {NULL, "STATUS", MT_PROTOCOL_IMAP, TYPICAL},
+    {NULL, "APPEND", MT_PROTOCOL_IMAP, TYPICAL},
+};
+
+static bool is_row(const struct client_word *row, struct mt_span word, struct mt_span second)
 {
-	/* certain: no other protocol begins a line so. Others count only where the port suggests the
-	 * protocol, or the server has greeted like it. */
-	static const struct {
-		const char *word, *second;
-		enum mt_protocol protocol;
-		bool is_certain;
-	} rows[] = {
-	    {"EHLO", NULL, MT_PROTOCOL_SMTP, true},	{"HELO", NULL, MT_PROTOCOL_SMTP, true},
-	    {"MAIL", "FROM:", MT_PROTOCOL_SMTP, true},	{"RCPT", "TO:", MT_PROTOCOL_SMTP, true},
-	    {"BDAT", NULL, MT_PROTOCOL_SMTP, true},	{"STARTTLS", NULL, MT_PROTOCOL_SMTP, false},
-	    {"DATA", NULL, MT_PROTOCOL_SMTP, false},	{"RSET", NULL, MT_PROTOCOL_SMTP, false},
-	    {"NOOP", NULL, MT_PROTOCOL_SMTP, false},	{"QUIT", NULL, MT_PROTOCOL_SMTP, false},
-	    {"AUTH", NULL, MT_PROTOCOL_SMTP, false},	{"VRFY", NULL, MT_PROTOCOL_SMTP, false},
-	    {"CAPA", NULL, MT_PROTOCOL_POP3, true},	{"STLS", NULL, MT_PROTOCOL_POP3, true},
-	    {"APOP", NULL, MT_PROTOCOL_POP3, true},	{"UIDL", NULL, MT_PROTOCOL_POP3, true},
-	    {"USER", NULL, MT_PROTOCOL_POP3, false},	{"PASS", NULL, MT_PROTOCOL_POP3, false},
-	    {"AUTH", NULL, MT_PROTOCOL_POP3, false},	{"STAT", NULL, MT_PROTOCOL_POP3, false},
-	    {"LIST", NULL, MT_PROTOCOL_POP3, false},	{"RETR", NULL, MT_PROTOCOL_POP3, false},
-	    {"DELE", NULL, MT_PROTOCOL_POP3, false},	{"TOP", NULL, MT_PROTOCOL_POP3, false},
-	    {"NOOP", NULL, MT_PROTOCOL_POP3, false},	{"QUIT", NULL, MT_PROTOCOL_POP3, false},
-	    {"RSET", NULL, MT_PROTOCOL_POP3, false},	{NULL, "CAPABILITY", MT_PROTOCOL_IMAP, true},
-	    {NULL, "LOGIN", MT_PROTOCOL_IMAP, true},	{NULL, "AUTHENTICATE", MT_PROTOCOL_IMAP, true},
-	    {NULL, "STARTTLS", MT_PROTOCOL_IMAP, true}, {NULL, "SELECT", MT_PROTOCOL_IMAP, true},
-	    {NULL, "EXAMINE", MT_PROTOCOL_IMAP, true},	{NULL, "UID", MT_PROTOCOL_IMAP, true},
-	    {NULL, "FETCH", MT_PROTOCOL_IMAP, true},	{NULL, "LOGOUT", MT_PROTOCOL_IMAP, true},
-	    {NULL, "NOOP", MT_PROTOCOL_IMAP, false},	{NULL, "ID", MT_PROTOCOL_IMAP, false},
-	    {NULL, "IDLE", MT_PROTOCOL_IMAP, false},	{NULL, "LIST", MT_PROTOCOL_IMAP, false},
-	    {NULL, "LSUB", MT_PROTOCOL_IMAP, false},	{NULL, "STATUS", MT_PROTOCOL_IMAP, false},
-	    {NULL, "APPEND", MT_PROTOCOL_IMAP, false},
-	};
+	if (row->word == NULL)
+		return word.len > 0 && mt_span_is(second, row->second);
+	return mt_span_is(word, row->word) && (row->second == NULL || mt_span_begins(second, row->second));
+}
+
+struct mt_identify_result mt_identify_client_line(struct mt_span line, enum mt_protocol hint, bool is_greeted)
+{
+	enum weight enough = is_greeted ? TYPICAL : WEAK;
 	struct mt_identify_result perhaps = no;
 	struct mt_span rest = mt_span_trim(line);
 	struct mt_span word = mt_span_word(&rest), second = mt_span_word(&rest);
 
-	for (size_t i = 0; i < MT_ARRAY_LEN(rows); i++) {
-		if (rows[i].word != NULL && !mt_span_is(word, rows[i].word))
+	for (size_t i = 0; i < MT_ARRAY_LEN(client_words); i++) {
+		const struct client_word *row = &client_words[i];
+
+		if (!is_row(row, word, second))
 			continue;
-		if (rows[i].second != NULL && !(rows[i].word != NULL ? mt_span_begins(second, rows[i].second)
-								     : mt_span_is(second, rows[i].second)))
-			continue;
-		if (rows[i].is_certain || rows[i].protocol == hint)
-			return (struct mt_identify_result){MT_IDENTIFY_YES, rows[i].protocol, false};
+		if (row->weight == CERTAIN || (row->weight <= enough && row->protocol == hint))
+			return (struct mt_identify_result){MT_IDENTIFY_YES, row->protocol, false};
 		if (perhaps.answer == MT_IDENTIFY_NO)
-			perhaps = (struct mt_identify_result){MT_IDENTIFY_PERHAPS, rows[i].protocol, false};
+			perhaps = (struct mt_identify_result){MT_IDENTIFY_PERHAPS, row->protocol, false};
 	}
 	return perhaps;
 }

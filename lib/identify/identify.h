@@ -89,8 +89,13 @@ struct mt_identify_result {
  */
 struct mt_identify_result mt_identify_server_line(struct mt_span line, enum mt_protocol hint, bool is_first);
 
-/** Judge a line of the client's, without its end; secrets are cut off already. */
-struct mt_identify_result mt_identify_client_line(struct mt_span line, enum mt_protocol hint);
+/**
+ * Judge a line of the client's, without its end; secrets are cut off already.
+ * hint        what the port suggests, or the server's greeting
+ * is_greeted  the hint comes from a greeting that another protocol could have sent too
+ */
+struct mt_identify_result mt_identify_client_line(struct mt_span line, enum mt_protocol hint,
+						  bool is_greeted);
 
 /** The protocol an ALPN name stands for (RFC 7301 registry: imap, pop3; smtp in use); _COUNT for another one.
  */

@@ -348,8 +348,7 @@ static void read_command(struct mt_turn *turn)
 static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line)
 {
 	struct imap *imap = imap_of(mail);
-	struct mt_turn turn = {
-	    .mail = mail, .env = env, .line = line, .seq = line->end_seq, .verb = VERB_OTHER};
+	struct mt_turn turn = {.mail = mail, .env = env, .line = line, .verb = VERB_OTHER};
 
 	if (imap->state == STATE_AUTH) {
 		step(&turn, EVENT_SECRET);
@@ -371,7 +370,7 @@ static void read_capabilities(struct mt_turn *turn, struct mt_span atoms)
 	struct mt_span atom;
 
 	/* What a client is told once it is in says nothing about STARTTLS; nor does half a list. */
-	if (imap_of(turn->mail)->is_authenticated || turn->line->is_over_limit)
+	if (imap_of(turn->mail)->is_authenticated || turn->line->is_cut)
 		return;
 	const uint8_t *end = memchr(atoms.data, ']', atoms.len);
 	if (end != NULL)
@@ -478,7 +477,7 @@ static void tagged(struct mt_turn *turn, struct mt_span word)
 static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line)
 {
 	struct imap *imap = imap_of(mail);
-	struct mt_turn turn = {.mail = mail, .env = env, .line = line, .seq = line->end_seq};
+	struct mt_turn turn = {.mail = mail, .env = env, .line = line};
 	bool is_continuation = imap->is_server_continuation;
 
 	imap->is_server_continuation = line->has_literal;
@@ -498,9 +497,9 @@ static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 }
 
 static void skipped(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction,
-		    uint32_t seq)
+		    const struct mt_line *end)
 {
-	struct mt_turn turn = {.mail = mail, .env = env, .seq = seq};
+	struct mt_turn turn = {.mail = mail, .env = env, .line = end};
 
 	if (direction == MT_TO_SERVER)
 		step(&turn, EVENT_SKIPPED);

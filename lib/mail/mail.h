@@ -190,9 +190,9 @@ struct mt_dialogue {
 	void (*begin)(struct mt_mail *mail);
 	void (*client_line)(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line);
 	void (*server_line)(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line);
-	/** A body ended at its dot, or counted bytes (literal, chunk) are through. seq is behind them. */
+	/** A body ended at its dot, or counted bytes (literal, chunk) are through. end has no text. */
 	void (*skipped)(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction,
-			uint32_t seq);
+			const struct mt_line *end);
 	/** Bytes of the direction are missing. */
 	void (*gap)(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction);
 	/** Client bytes wait for an answer that will not be seen: go on as if it had been the usual one. */
@@ -234,6 +234,17 @@ void mt_mail_auth_ended(struct mt_mail *mail, unsigned slot, enum mt_auth outcom
 /** The closed list's member for a name on the wire, in any case. */
 enum mt_mechanism mt_mail_mechanism(const struct mt_mail_env *env, struct mt_span name);
 
+/** One turn of a dialogue: what an action may look at. Never a packet. */
+struct mt_turn {
+	struct mt_mail *mail;
+	const struct mt_mail_env *env;
+	const struct mt_line *line; /* NULL where no line brought the event */
+	struct mt_span rest;	    /* of the line behind the command or the reply's code */
+	uint32_t verb;		    /* the command, or the command that the reply answers */
+	uint32_t note;		    /* what the protocol remembered with that command */
+	uint32_t code;		    /* of the reply */
+};
+
 /**
  * Commands that wait for their replies, in order. Equal neighbours share an entry, so that a thousand
  * pipelined RCPTs take one. Part of the state of the protocols that answer in order.
@@ -242,39 +253,27 @@ enum mt_mechanism mt_mail_mechanism(const struct mt_mail_env *env, struct mt_spa
 struct mt_pending {
 	struct {
 		uint8_t verb;	  /* the protocol's */
-		uint8_t note;	  /* the protocol's */
 		uint16_t times;	  /* how many of them */
 		uint32_t end_seq; /* behind the last of them */
+		uint32_t ack;	  /* what the client had of the server when it sent the last of them */
 	} entry[MT_MAIL_PENDING_MAX];
 	uint8_t first, count;
 	bool is_uncertain; /* bytes were lost: replies are paired by what acknowledgements prove */
 };
 
-/** Result  false where the queue is full: the command is not kept, pairing is uncertain, the limit is
- * counted. */
-bool mt_pending_push(struct mt_pending *pending, const struct mt_mail_env *env, uint8_t verb, uint8_t note,
-		     uint32_t end_seq);
 /**
- * The command that a reply answers: the oldest; after a loss the one that the reply's acknowledgement
- * proves to be the last the server had received.
+ * Queue the turn's command as verb. Where the queue is full the command is not kept, pairing becomes
+ * uncertain and the limit is counted. Nothing is queued where no reply will be seen.
+ */
+void mt_pending_push(struct mt_pending *pending, const struct mt_turn *turn, uint8_t verb);
+/**
+ * The command that a reply answers: the oldest. After a loss, only one that the server had received by
+ * then, and none that the client had gone on from.
  * Result  false where the reply answers none that is known
  */
-bool mt_pending_pop(struct mt_pending *pending, const struct mt_line *reply, uint8_t *ret_verb,
-		    uint8_t *ret_note);
+bool mt_pending_pop(struct mt_pending *pending, const struct mt_line *reply, uint8_t *ret_verb);
 /** True while a command of that verb waits. */
 bool mt_pending_has(const struct mt_pending *pending, uint8_t verb);
-
-/** One turn of a dialogue: what an action may look at. Never a packet. */
-struct mt_turn {
-	struct mt_mail *mail;
-	const struct mt_mail_env *env;
-	const struct mt_line *line; /* NULL where no line brought the event */
-	struct mt_span rest;	    /* of the line behind the command or the reply's code */
-	uint32_t verb;		    /* the command, or the command that the reply answers */
-	uint32_t note;		    /* what the protocol kept with that command */
-	uint32_t code;		    /* of the reply */
-	uint32_t seq;		    /* behind the bytes that brought the event */
-};
 
 /** A cell of a protocol's table: what to do, and the state after it. */
 struct mt_transition {

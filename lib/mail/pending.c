@@ -7,30 +7,26 @@ static unsigned place(const struct mt_pending *pending, unsigned i)
 	return (pending->first + i) % MT_MAIL_PENDING_MAX;
 }
 
-bool mt_pending_push(struct mt_pending *pending, const struct mt_mail_env *env, uint8_t verb, uint8_t note,
-		     uint32_t end_seq)
+void mt_pending_push(struct mt_pending *pending, const struct mt_turn *turn, uint8_t verb)
 {
-	if (pending->count > 0) {
-		unsigned last = place(pending, pending->count - 1u);
+	unsigned last = place(pending, pending->count - 1u);
 
-		if (pending->entry[last].verb == verb && pending->entry[last].note == note &&
-		    pending->entry[last].times < UINT16_MAX) {
-			pending->entry[last].times++;
-			pending->entry[last].end_seq = end_seq;
-			return true;
+	if (turn->mail->is_absent[MT_TO_CLIENT])
+		return;
+	if (pending->count == 0 || pending->entry[last].verb != verb ||
+	    pending->entry[last].times == UINT16_MAX) {
+		if (pending->count == MT_MAIL_PENDING_MAX) {
+			pending->is_uncertain = true;
+			turn->env->cells[MT_CELL1(LOST, MT_LOSS_PENDING_LIMIT)]++;
+			return;
 		}
+		last = place(pending, pending->count++);
+		pending->entry[last].verb = verb;
+		pending->entry[last].times = 0;
 	}
-	if (pending->count == MT_MAIL_PENDING_MAX) {
-		pending->is_uncertain = true;
-		env->cells[MT_CELL1(LOST, MT_LOSS_PENDING_LIMIT)]++;
-		return false;
-	}
-	unsigned next = place(pending, pending->count++);
-	pending->entry[next].verb = verb;
-	pending->entry[next].note = note;
-	pending->entry[next].times = 1;
-	pending->entry[next].end_seq = end_seq;
-	return true;
+	pending->entry[last].times++;
+	pending->entry[last].end_seq = turn->line->end_seq;
+	pending->entry[last].ack = turn->line->ack;
 }
 
 static void drop_first(struct mt_pending *pending)
@@ -39,27 +35,31 @@ static void drop_first(struct mt_pending *pending)
 	pending->count--;
 }
 
-bool mt_pending_pop(struct mt_pending *pending, const struct mt_line *reply, uint8_t *ret_verb,
-		    uint8_t *ret_note)
+/* What the client sent before it had something of the server that a later command shows it had: that
+ * command was answered, if the two speak in turn. Replies lost on the way leave such commands behind. */
+static bool is_settled(const struct mt_pending *pending, const struct mt_line *reply)
 {
+	for (unsigned i = 1; i < pending->count; i++)
+		if (mt_seq_diff(pending->entry[place(pending, i)].end_seq, reply->ack) <= 0 &&
+		    mt_seq_diff(pending->entry[place(pending, i)].ack, pending->entry[pending->first].ack) >
+			0)
+			return true;
+	return false;
+}
+
+bool mt_pending_pop(struct mt_pending *pending, const struct mt_line *reply, uint8_t *ret_verb)
+{
+	if (pending->is_uncertain && reply->has_ack) {
+		while (pending->count > 1 && is_settled(pending, reply))
+			drop_first(pending);
+		/* Sent before the oldest known command arrived: it answers something that was lost. */
+		if (pending->count > 0 && mt_seq_diff(reply->ack, pending->entry[pending->first].end_seq) < 0)
+			return false;
+		pending->is_uncertain = pending->count > 1;
+	}
 	if (pending->count == 0)
 		return false;
-	if (pending->is_uncertain && reply->has_ack) {
-		unsigned last = place(pending, pending->count - 1u);
-
-		/* Sent before the oldest known command arrived: it answers something that was lost. */
-		if (mt_seq_diff(reply->ack, pending->entry[pending->first].end_seq) < 0)
-			return false;
-		/* The last command is the last thing the server had: the reply is its answer. */
-		if (reply->ack == pending->entry[last].end_seq) {
-			while (pending->count > 1)
-				drop_first(pending);
-			pending->entry[pending->first].times = 1;
-			pending->is_uncertain = false;
-		}
-	}
 	*ret_verb = pending->entry[pending->first].verb;
-	*ret_note = pending->entry[pending->first].note;
 	if (--pending->entry[pending->first].times == 0)
 		drop_first(pending);
 	return true;

@@ -76,9 +76,7 @@ static struct mt_framer *server_of(struct mt_turn *turn)
 
 static void push(struct mt_turn *turn, enum verb verb)
 {
-	/* Nobody will answer where the server's side is not in the capture. */
-	if (!turn->mail->is_absent[MT_TO_CLIENT])
-		mt_pending_push(&pop3_of(turn->mail)->pending, turn->env, (uint8_t)verb, 0, turn->seq);
+	mt_pending_push(&pop3_of(turn->mail)->pending, turn, (uint8_t)verb);
 }
 
 /* Replies to a credential repeat the user's name in their text: only their first word is read. */
@@ -309,7 +307,7 @@ static void begin(struct mt_mail *mail)
 
 static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line)
 {
-	struct mt_turn turn = {.mail = mail, .env = env, .line = line, .seq = line->end_seq};
+	struct mt_turn turn = {.mail = mail, .env = env, .line = line};
 
 	if (pop3_of(mail)->state == STATE_AUTH) {
 		step(&turn, EVENT_SECRET);
@@ -326,11 +324,11 @@ static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 
 static enum event reply_event(struct pop3 *pop3, struct mt_turn *turn)
 {
-	uint8_t verb, note;
+	uint8_t verb;
 
 	if (!pop3->is_greeted)
 		return turn->code == TOKEN_OK ? EVENT_GREETED : EVENT_REJECTED;
-	if (!mt_pending_pop(&pop3->pending, turn->line, &verb, &note))
+	if (!mt_pending_pop(&pop3->pending, turn->line, &verb))
 		return EVENT_STRAY;
 	turn->verb = verb;
 	if (turn->code == TOKEN_MORE)
@@ -343,7 +341,7 @@ static enum event reply_event(struct pop3 *pop3, struct mt_turn *turn)
 static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line)
 {
 	struct pop3 *pop3 = pop3_of(mail);
-	struct mt_turn turn = {.mail = mail, .env = env, .line = line, .seq = line->end_seq};
+	struct mt_turn turn = {.mail = mail, .env = env, .line = line};
 
 	turn.code = mt_match_first(env->replies[MT_PROTOCOL_POP3], env->scratch, line->text);
 	turn.rest = line->text;
@@ -360,9 +358,9 @@ static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 }
 
 static void skipped(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction,
-		    uint32_t seq)
+		    const struct mt_line *end)
 {
-	struct mt_turn turn = {.mail = mail, .env = env, .seq = seq};
+	struct mt_turn turn = {.mail = mail, .env = env, .line = end};
 
 	if (direction == MT_TO_CLIENT)
 		step(&turn, EVENT_SKIPPED);

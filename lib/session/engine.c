@@ -218,6 +218,7 @@ static void set_bases(struct session *session, const struct mt_engine_packet *pa
 		if (syn != NULL && (syn->has_isn >> side & 1)) {
 			mt_stream_set_base(&place->stream, syn->isn[side] + 1, false);
 			place->is_start_known = true;
+			place->is_seen = true;
 		} else if (side == packet->side) {
 			mt_stream_set_base(&place->stream, packet->packet.seq, true);
 		} else if (packet->packet.tcp_flags & MT_TCP_ACK) {

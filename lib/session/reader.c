@@ -29,8 +29,10 @@ static void adopt(struct mt_engine *engine, struct session *session, enum mt_pro
 	mail->dialogue->begin(mail);
 	if (session->is_implicit_port)
 		mt_mail_flag(mail, MT_ANOMALY_PLAINTEXT_ON_IMPLICIT_PORT);
+	/* The client may wait no more: what the server says next may answer it. */
+	session->side[MT_TO_SERVER].is_stuck = false;
 	/* A dialogue met in its middle is one whose beginning was lost. */
-	if (!is_greeted)
+	if (!is_greeted && (!session->side[MT_TO_CLIENT].is_start_known || session->unknown_lines > 0))
 		mail->dialogue->gap(mail, &engine->env, MT_TO_CLIENT);
 }
 
@@ -80,9 +82,11 @@ static void judge_client_line(struct mt_engine *engine, struct session *session,
 {
 	bool has_greeting = session->greeting.len > 0;
 	enum mt_protocol hint = has_greeting ? session->greeting_protocol : session->hint;
-	struct mt_identify_result result = mt_identify_client_line(line->text, hint);
+	struct mt_identify_result result = mt_identify_client_line(line->text, hint, has_greeting);
 
 	if (result.answer != MT_IDENTIFY_YES || (has_greeting && result.protocol != hint)) {
+		/* The one line that could have made a doubtful greeting mail's did not. */
+		session->is_not_mail |= has_greeting;
 		name_no_protocol(session, MT_TO_SERVER);
 		return;
 	}
@@ -109,7 +113,11 @@ static size_t read_lines(struct mt_engine *engine, struct session *session, enum
 						     chunk->has_ack, chunk->time_ns, &taken, &line);
 
 	if (event == MT_FRAMING_SKIPPED && mail->dialogue != NULL) {
-		mail->dialogue->skipped(mail, &engine->env, direction, chunk->seq + (uint32_t)taken);
+		line = (struct mt_line){.end_seq = chunk->seq + (uint32_t)taken,
+					.ack = chunk->ack,
+					.has_ack = chunk->has_ack,
+					.time_ns = chunk->time_ns};
+		mail->dialogue->skipped(mail, &engine->env, direction, &line);
 	} else if (event == MT_FRAMING_LINE) {
 		if (mail->dialogue != NULL)
 			give_line(engine, session, direction, &line);
@@ -135,6 +143,7 @@ static void note_client_hello(struct mt_engine *engine, struct session *session,
 	enum mt_protocol named = MT_PROTOCOL_COUNT;
 
 	facts->has_tls_client = true;
+	session->client_version = hello->version;
 	if (facts->hello_ns == 0)
 		facts->hello_ns = time_ns;
 	if (facts->sni.len == 0)
@@ -171,7 +180,9 @@ static void note_server_hello(struct mt_engine *engine, struct session *session)
 	facts->has_tls_server = true;
 	facts->tls_version = session->tls.version;
 	facts->tls_cipher = session->tls.cipher;
-	if (engine->hello.has_sentinel)
+	/* A server of TLS 1.3 marks every older handshake; only a client that offered more was held down
+	 * (8446 4.1.3). */
+	if (engine->hello.has_sentinel && session->client_version > session->tls.version)
 		mt_mail_flag(&session->mail, MT_ANOMALY_DOWNGRADE_SENTINEL);
 }
 
@@ -302,9 +313,18 @@ static size_t read_unknown(struct mt_engine *engine, struct session *session, en
 		}
 	}
 	/* The server speaks first in mail: a client that does not wait is judged by what the server says. */
-	if (direction == MT_TO_SERVER && !session->is_draining && !mail->is_absent[MT_TO_CLIENT] &&
-	    session->side[MT_TO_SERVER].is_start_known && server->stream.delivered_bytes == 0)
+	if (direction == MT_TO_SERVER && !session->is_draining && !session->is_client_first &&
+	    !mail->is_absent[MT_TO_CLIENT] && session->side[MT_TO_SERVER].is_start_known &&
+	    server->stream.delivered_bytes == 0)
 		return 0;
+	/* A first word of the server's that answers the client is no greeting: the client is read first. */
+	if (direction == MT_TO_CLIENT && !session->is_client_first && !session->is_draining &&
+	    session->side[MT_TO_SERVER].is_stuck && server->stream.delivered_bytes == 0 &&
+	    !mt_identify_begins_like_greeting(chunk->bytes)) {
+		session->is_client_first = true;
+		session->side[MT_TO_SERVER].is_stuck = false;
+		return 0;
+	}
 	return read_lines(engine, session, direction, chunk);
 }
 

@@ -7,8 +7,8 @@ static void conclude(struct session *session)
 {
 	struct mt_facts *facts = &session->mail.facts;
 	const bool is_seen[] = {
-	    [MT_TO_SERVER] = session->side[MT_TO_SERVER].has_payload,
-	    [MT_TO_CLIENT] = session->side[MT_TO_CLIENT].has_payload,
+	    [MT_TO_SERVER] = session->side[MT_TO_SERVER].is_seen,
+	    [MT_TO_CLIENT] = session->side[MT_TO_CLIENT].is_seen,
 	};
 
 	if (facts->has_tls_client || facts->has_tls_server) {
@@ -23,7 +23,7 @@ static void conclude(struct session *session)
 	    facts->has_server_line ||
 	    (facts->has_client_line && !is_seen[MT_TO_CLIENT] && !session->is_implicit_port);
 	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
-		if (is_seen[direction] && !session->side[direction].is_start_known)
+		if (session->side[direction].has_payload && !session->side[direction].is_start_known)
 			facts->is_midstream = true;
 }
 

@@ -44,8 +44,10 @@ struct session {
 	uint8_t client_side;	 /* side of the flow key that is the client */
 	uint8_t hint;		 /* protocol that the port suggests; MT_PROTOCOL_COUNT for none */
 	bool is_implicit_port;	 /* the port expects TLS from the first byte */
+	bool is_client_first;	 /* the client spoke, and the server did not greet */
 	bool is_draining;	 /* the connection is over: nothing is waited for */
 	bool is_not_mail;	 /* nothing of this is a mail session */
+	uint16_t client_version; /* highest TLS version the client offered */
 	uint8_t unknown_lines;	 /* lines that named no protocol */
 	struct mt_text greeting; /* a first line that may be mail's; the client decides */
 	uint8_t greeting_protocol;

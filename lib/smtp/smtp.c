@@ -33,7 +33,7 @@ static const struct {
 };
 
 /* What a token in a server's reply is. */
-enum token { TOKEN_STARTTLS, TOKEN_MASKED, TOKEN_TLS_POLICY };
+enum token { TOKEN_STARTTLS, TOKEN_MASKED, TOKEN_CHUNKING, TOKEN_BINARYMIME, TOKEN_TLS_POLICY };
 
 static const struct mt_match_row commands[] = {
 #define VERB(id, word, send, ok, no) {VERB_##id, word, NULL},
@@ -46,6 +46,8 @@ static const struct mt_match_row commands[] = {
 static const struct mt_match_row replies[] = {
     {TOKEN_STARTTLS, "STARTTLS", "^X-ANONYMOUSTLS(?:\\s|$)"},
     {TOKEN_MASKED, NULL, "^X{7}[A-Z](?:\\s|$)"}, /* a middlebox wrote over an eight-letter keyword */
+    {TOKEN_CHUNKING, "CHUNKING", NULL},
+    {TOKEN_BINARYMIME, NULL, "^BINARYMIME(?:\\s|$)"},
     {TOKEN_TLS_POLICY, NULL, "STARTTLS|\\bTLS\\b"},
 };
 
@@ -58,9 +60,10 @@ struct smtp {
 	bool is_first_line; /* ... and the line in hand is its first */
 	bool is_known;	    /* the reply answers a known command: */
 	uint8_t verb;	    /* that one */
-	uint8_t note;	    /* what was kept with it */
-	uint8_t auth_slot;  /* of the AUTH under way */
-	bool has_mask;	    /* the list being read holds a keyword that was written over */
+
+	uint8_t auth_slot; /* of the AUTH under way */
+	uint8_t masks;	   /* eight-letter keywords of the list being read that were written over */
+	bool has_binarymime, has_chunking; /* in that list */
 };
 mt_static_assert(sizeof(struct smtp) <= MT_MAIL_DIALOGUE_BYTES, "must fit into struct mt_mail");
 
@@ -74,11 +77,9 @@ static struct mt_framer *client_of(struct mt_turn *turn)
 	return &turn->mail->framer[MT_TO_SERVER];
 }
 
-static void push(struct mt_turn *turn, enum verb verb, uint8_t note)
+static void push(struct mt_turn *turn, enum verb verb)
 {
-	/* Nobody will answer where the server's side is not in the capture. */
-	if (!turn->mail->is_absent[MT_TO_CLIENT])
-		mt_pending_push(&smtp_of(turn->mail)->pending, turn->env, (uint8_t)verb, note, turn->seq);
+	mt_pending_push(&smtp_of(turn->mail)->pending, turn, (uint8_t)verb);
 }
 
 /* Actions, in the order of a session. */
@@ -97,7 +98,7 @@ static void note_command(struct mt_turn *turn)
 {
 	struct mt_span rest = turn->rest;
 
-	push(turn, turn->verb, 0);
+	push(turn, turn->verb);
 	if (turn->verb == VERB_EHLO || turn->verb == VERB_HELO)
 		mt_mail_client_name(turn->mail, turn->env, mt_span_word(&rest));
 }
@@ -110,8 +111,10 @@ static void leave(struct mt_turn *turn)
 static void close_list(struct mt_turn *turn)
 {
 	struct smtp *smtp = smtp_of(turn->mail);
+	/* BINARYMIME is offered with CHUNKING alone (3030 3): where that is missing, one mask hides it. */
+	unsigned explained = smtp->has_binarymime && !smtp->has_chunking;
 
-	if (smtp->has_mask && turn->mail->list.is_open && !turn->mail->list.has_starttls)
+	if (smtp->masks > explained && turn->mail->list.is_open && !turn->mail->list.has_starttls)
 		mt_mail_flag(turn->mail, MT_ANOMALY_STARTTLS_MASKED);
 	mt_mail_list_end(turn->mail);
 }
@@ -123,7 +126,7 @@ static void drop_list(struct mt_turn *turn)
 
 static void propose_body(struct mt_turn *turn)
 {
-	push(turn, VERB_DATA, 0);
+	push(turn, VERB_DATA);
 	mt_framer_set(client_of(turn), MT_FRAMING_WAIT, 0);
 }
 
@@ -142,7 +145,7 @@ static void guess_body(struct mt_turn *turn)
 
 static void end_body(struct mt_turn *turn)
 {
-	push(turn, VERB_DOT, 0);
+	push(turn, VERB_DOT);
 }
 
 static void read_commands(struct mt_turn *turn)
@@ -165,7 +168,7 @@ static void open_chunk(struct mt_turn *turn)
 
 	for (size_t i = 0; i < size.len && mt_is_digit(size.data[i]) && bytes < UINT32_MAX; i++)
 		bytes = bytes * 10 + (size.data[i] - '0');
-	push(turn, mt_span_is(last, "LAST") ? VERB_LAST : VERB_BDAT, 0);
+	push(turn, mt_span_is(last, "LAST") ? VERB_LAST : VERB_BDAT);
 	mt_framer_set(client_of(turn), MT_FRAMING_COUNT, bytes);
 }
 
@@ -174,7 +177,7 @@ static void note_burl(struct mt_turn *turn)
 	struct mt_span rest = turn->rest;
 
 	mt_span_word(&rest);
-	push(turn, mt_span_is(mt_span_word(&rest), "LAST") ? VERB_LAST : VERB_BURL, 0);
+	push(turn, mt_span_is(mt_span_word(&rest), "LAST") ? VERB_LAST : VERB_BURL);
 }
 
 static void count_message(struct mt_turn *turn)
@@ -191,14 +194,14 @@ static void begin_auth(struct mt_turn *turn)
 	smtp->auth_slot = (uint8_t)mt_mail_auth_begins(turn->mail, turn->env, mechanism);
 	if (turn->line->is_cut)
 		mt_mail_auth_exposed(turn->mail, smtp->auth_slot);
-	push(turn, VERB_AUTH, 0);
+	push(turn, VERB_AUTH);
 	mt_framer_set(client_of(turn), MT_FRAMING_WAIT, 0);
 	turn->mail->framer[MT_TO_CLIENT].words_shown = 1;
 }
 
 static void hide_response(struct mt_turn *turn)
 {
-	push(turn, VERB_AUTH, 0);
+	push(turn, VERB_AUTH);
 	mt_framer_set(client_of(turn), MT_FRAMING_SECRET, 0);
 }
 
@@ -232,7 +235,7 @@ static void fail_auth(struct mt_turn *turn)
 
 static void ask_tls(struct mt_turn *turn)
 {
-	push(turn, VERB_STARTTLS, 0);
+	push(turn, VERB_STARTTLS);
 	mt_mail_starttls_asked(turn->mail, turn->line);
 }
 
@@ -302,7 +305,7 @@ static void begin(struct mt_mail *mail)
 static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line)
 {
 	struct mt_span text = mt_span_trim(line->text);
-	struct mt_turn turn = {.mail = mail, .env = env, .line = line, .seq = line->end_seq};
+	struct mt_turn turn = {.mail = mail, .env = env, .line = line};
 
 	if (smtp_of(mail)->state == STATE_AUTH) {
 		step(&turn, EVENT_SECRET);
@@ -322,47 +325,66 @@ static void read_capability(struct mt_turn *turn)
 {
 	uint32_t token = mt_match_first(turn->env->replies[MT_PROTOCOL_SMTP], turn->env->scratch, turn->rest);
 
-	smtp_of(turn->mail)->has_mask |= token == TOKEN_MASKED;
+	struct smtp *smtp = smtp_of(turn->mail);
+
+	smtp->masks += token == TOKEN_MASKED && smtp->masks < UINT8_MAX;
+	smtp->has_binarymime |= token == TOKEN_BINARYMIME;
+	smtp->has_chunking |= token == TOKEN_CHUNKING;
 	mt_mail_list_atom(turn->mail, turn->env, mt_span_word(&turn->rest), token == TOKEN_STARTTLS);
+}
+
+/* Codes that mean more than yes or no to one command. */
+static const struct {
+	uint8_t verb;
+	uint16_t code;
+	uint8_t event;
+} special_codes[] = {
+    {VERB_DATA, 354, EVENT_DATA_GO},
+    {VERB_STARTTLS, 220, EVENT_TLS_GO},
+    {VERB_AUTH, 334, EVENT_AUTH_MORE},
+};
+
+/* The command that a reply answers. A code that only one command is answered with proves that it is that
+ * one's: earlier ones were answered unseen. */
+static bool pair(struct smtp *smtp, const struct mt_line *line, uint32_t code)
+{
+	bool is_known = mt_pending_pop(&smtp->pending, line, &smtp->verb);
+
+	for (size_t i = 0; i < MT_ARRAY_LEN(special_codes); i++)
+		while (is_known && special_codes[i].code == code && special_codes[i].verb != smtp->verb &&
+		       mt_pending_has(&smtp->pending, special_codes[i].verb))
+			is_known = mt_pending_pop(&smtp->pending, line, &smtp->verb);
+	return is_known;
 }
 
 static void read_first_line(struct mt_turn *turn)
 {
 	struct smtp *smtp = smtp_of(turn->mail);
 
-	smtp->is_known =
-	    smtp->is_greeted && mt_pending_pop(&smtp->pending, turn->line, &smtp->verb, &smtp->note);
+	/* A positive reply that is no 220 answers a command: the greeting was never sent, or not seen. */
+	smtp->is_greeted |= turn->code / 100 == 3 || (turn->code / 100 == 2 && turn->code != 220);
+	smtp->is_known = smtp->is_greeted && pair(smtp, turn->line, turn->code);
 	if (!smtp->is_greeted)
 		mt_mail_banner(turn->mail, turn->env, turn->rest, turn->line->time_ns);
 	if (smtp->is_known && smtp->verb == VERB_EHLO && turn->code == 250) {
-		smtp->has_mask = false;
+		smtp->masks = 0;
+		smtp->has_binarymime = smtp->has_chunking = false;
 		mt_mail_list_begin(turn->mail);
 	}
 	if (turn->code == 530 && mt_match_first(turn->env->replies[MT_PROTOCOL_SMTP], turn->env->scratch,
-						turn->rest) != MT_MATCH_NONE)
+						turn->rest) == TOKEN_TLS_POLICY)
 		turn->mail->facts.is_tls_required = true;
 }
 
 static enum event reply_event(const struct smtp *smtp, uint32_t code)
 {
-	/* Codes that mean more than yes or no to one command. */
-	static const struct {
-		uint8_t verb;
-		uint16_t code;
-		uint8_t event;
-	} special[] = {
-	    {VERB_DATA, 354, EVENT_DATA_GO},
-	    {VERB_STARTTLS, 220, EVENT_TLS_GO},
-	    {VERB_AUTH, 334, EVENT_AUTH_MORE},
-	};
-
 	if (!smtp->is_greeted)
 		return code == 220 ? EVENT_GREETED : EVENT_REJECTED;
 	if (!smtp->is_known)
 		return EVENT_STRAY;
-	for (size_t i = 0; i < MT_ARRAY_LEN(special); i++)
-		if (special[i].verb == smtp->verb && special[i].code == code)
-			return special[i].event;
+	for (size_t i = 0; i < MT_ARRAY_LEN(special_codes); i++)
+		if (special_codes[i].verb == smtp->verb && special_codes[i].code == code)
+			return special_codes[i].event;
 	return code / 100 == 2 ? verbs[smtp->verb].ok : verbs[smtp->verb].no;
 }
 
@@ -382,7 +404,7 @@ static bool read_code(struct mt_span text, uint32_t *code, bool *is_last)
 static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line)
 {
 	struct smtp *smtp = smtp_of(mail);
-	struct mt_turn turn = {.mail = mail, .env = env, .line = line, .seq = line->end_seq};
+	struct mt_turn turn = {.mail = mail, .env = env, .line = line};
 	bool is_last;
 
 	if (!read_code(line->text, &turn.code, &is_last))
@@ -401,9 +423,9 @@ static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 }
 
 static void skipped(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction,
-		    uint32_t seq)
+		    const struct mt_line *end)
 {
-	struct mt_turn turn = {.mail = mail, .env = env, .seq = seq};
+	struct mt_turn turn = {.mail = mail, .env = env, .line = end};
 
 	if (direction == MT_TO_SERVER)
 		step(&turn, EVENT_SKIPPED);
