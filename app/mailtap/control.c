@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+#include "control.h"
+
+#include <errno.h>
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_mempool.h>
+#include <rte_ring.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define NAP_NS		  500000 /* between two looks at the rings, live */
+#define NAP_REPLAY_NS	  100000 /* a replay's end should not wait for a sleeper */
+#define STATS_PER_SECOND  10
+#define REPORTS_AT_A_TIME 64
+
+/* ---- Signals ---- */
+
+static volatile sig_atomic_t is_ending, is_reopening;
+
+static void note_end(int number)
+{
+	(void)number;
+	is_ending = 1;
+}
+
+static void note_reopen(int number)
+{
+	(void)number;
+	is_reopening = 1;
+}
+
+void mt_control_catch_signals(void)
+{
+	static const struct {
+		int number;
+		void (*handler)(int);
+	} signals[] = {{SIGINT, note_end}, {SIGTERM, note_end}, {SIGHUP, note_reopen}, {SIGPIPE, SIG_IGN}};
+
+	for (size_t i = 0; i < MT_ARRAY_LEN(signals); i++) {
+		struct sigaction action = {.sa_handler = signals[i].handler, .sa_flags = SA_RESTART};
+
+		sigaction(signals[i].number, &action, NULL);
+	}
+}
+
+/* ---- Records ---- */
+
+/* The session is counted whether or not its record can be written: the counters are what was seen. */
+static void write_record(struct mt_control *control, const struct mt_report *report)
+{
+	char *line;
+
+	mt_record_count(report, control->run->layout, control->run->banners, control->cells);
+	control->evidence[mt_facts_evidence(&report->facts, &report->end)]++;
+	line = mt_record_format(report, control->next_flow_id++, control->run->banners);
+	if (line != NULL && mt_record_sink_write(control->sink, line) == 0)
+		control->cells[MT_CELL0(RECORDS_WRITTEN)]++;
+	else
+		control->cells[MT_CELL1(LOST, MT_LOSS_RECORD_SINK)]++;
+	free(line);
+}
+
+static bool keep_waiting(struct mt_control *control, const struct mt_report *report)
+{
+	struct mt_report *copy = malloc(mt_report_bytes(report));
+
+	if (control->waiting_count == control->waiting_room) {
+		size_t room = control->waiting_room * 2 + 256;
+		struct mt_waiting *larger = realloc(control->waiting, room * sizeof(*larger));
+
+		if (larger != NULL) {
+			control->waiting = larger;
+			control->waiting_room = room;
+		}
+	}
+	if (copy == NULL || control->waiting_count == control->waiting_room) {
+		free(copy);
+		return false;
+	}
+	memcpy(copy, report, mt_report_bytes(report));
+	control->waiting[control->waiting_count] = (struct mt_waiting){copy, control->waiting_count};
+	control->waiting_count++;
+	return true;
+}
+
+/* A session is known whole. A replay's record waits for its place, unless memory has run out. */
+static void finish_session(struct mt_control *control, const struct mt_report *report)
+{
+	if (control->run->capture == NULL || !keep_waiting(control, report))
+		write_record(control, report);
+}
+
+static int compare_waiting(const void *a, const void *b)
+{
+	const struct mt_waiting *one = a, *other = b;
+	int order = mt_record_compare(one->report, other->report);
+
+	return order != 0 ? order : (one->arrival > other->arrival) - (one->arrival < other->arrival);
+}
+
+static void write_waiting(struct mt_control *control)
+{
+	if (control->waiting_count > 0)
+		qsort(control->waiting, control->waiting_count, sizeof(control->waiting[0]), compare_waiting);
+	for (size_t i = 0; i < control->waiting_count; i++) {
+		write_record(control, control->waiting[i].report);
+		free(control->waiting[i].report);
+	}
+	control->waiting_count = 0;
+}
+
+/*
+ * No place among the parked, or no handle was free: what is known becomes the record now, and the later
+ * end is ignored.
+ */
+static void write_early(struct mt_control *control, const struct mt_report *report)
+{
+	struct mt_report early;
+
+	memcpy(&early, report, mt_report_bytes(report));
+	early.has_end = true;
+	early.end = (struct mt_mail_end){.reason = MT_REASON_EVICTED, .end_ns = report->facts.start_ns};
+	if (report->facts.established_ns > early.end.end_ns)
+		early.end.end_ns = report->facts.established_ns;
+	memcpy(early.end.missing, report->missing, sizeof(early.end.missing));
+	control->cells[MT_CELL1(LOST, MT_LOSS_PARKED_FULL)]++;
+	finish_session(control, &early);
+}
+
+/* Streams are read no more once a session is parked: what was missing by then is what counts. */
+static void join_end(struct mt_control *control, uint32_t worker, const struct mt_report *end)
+{
+	struct mt_report whole;
+
+	if (!mt_parked_take(control->parked, worker, end->handle, &whole))
+		return;
+	whole.has_end = true;
+	whole.end = end->end;
+	for (unsigned d = 0; d < MT_DIRECTION_COUNT; d++)
+		if (whole.end.missing[d] < whole.missing[d])
+			whole.end.missing[d] = whole.missing[d];
+	finish_session(control, &whole);
+}
+
+static void take_report(struct mt_control *control, uint32_t worker, const struct mt_report *report)
+{
+	if (report->has_facts && report->has_end)
+		finish_session(control, report);
+	else if (!report->has_facts)
+		join_end(control, worker, report);
+	else if (report->handle == UINT32_MAX || !mt_parked_put(control->parked, worker, report))
+		write_early(control, report);
+}
+
+/* Result  reports taken. */
+static unsigned take_reports(struct mt_control *control)
+{
+	const struct mt_run *run = control->run;
+	void *blocks[REPORTS_AT_A_TIME];
+	unsigned total = 0;
+
+	for (uint32_t w = 0; w < run->plan->workers; w++) {
+		unsigned n =
+		    rte_ring_sc_dequeue_burst(run->workers[w]->reports, blocks, REPORTS_AT_A_TIME, NULL);
+
+		for (unsigned i = 0; i < n; i++)
+			take_report(control, w, blocks[i]);
+		if (n > 0)
+			rte_mempool_put_bulk(run->workers[w]->blocks, blocks, n);
+		total += n;
+	}
+	return total;
+}
+
+/* ---- Devices ---- */
+
+/* A driver without numbers of its queues gives its total, which then stands under the first. */
+static void count_port(struct mt_control *control, uint16_t number)
+{
+	const struct mt_counters_layout *layout = control->run->layout;
+	const struct mt_ports *ports = control->run->ports;
+	struct rte_eth_stats stats;
+	uint64_t rest_packets, rest_bytes, *cells = control->cells;
+
+	if (rte_eth_stats_get(ports->id[number], &stats) != 0)
+		return;
+	rest_packets = stats.ipackets;
+	rest_bytes = stats.ibytes;
+	for (uint16_t q = 0; q < ports->queues_of[number] && q < RTE_ETHDEV_QUEUE_STAT_CNTRS; q++) {
+		cells[mt_counters_cell(layout, MT_COUNTER_RX_PACKETS, number, q, 0)] = stats.q_ipackets[q];
+		cells[mt_counters_cell(layout, MT_COUNTER_RX_BYTES, number, q, 0)] = stats.q_ibytes[q];
+		rest_packets -= stats.q_ipackets[q] < rest_packets ? stats.q_ipackets[q] : rest_packets;
+		rest_bytes -= stats.q_ibytes[q] < rest_bytes ? stats.q_ibytes[q] : rest_bytes;
+	}
+	cells[mt_counters_cell(layout, MT_COUNTER_RX_PACKETS, number, 0, 0)] += rest_packets;
+	cells[mt_counters_cell(layout, MT_COUNTER_RX_BYTES, number, 0, 0)] += rest_bytes;
+	cells[mt_counters_cell(layout, MT_COUNTER_RX_MISSED, number, 0, 0)] = stats.imissed;
+	cells[mt_counters_cell(layout, MT_COUNTER_RX_ERRORS, number, 0, 0)] = stats.ierrors;
+	cells[mt_counters_cell(layout, MT_COUNTER_RX_NOMBUF, number, 0, 0)] = stats.rx_nombuf;
+}
+
+static void count_ports(struct mt_control *control)
+{
+	for (uint16_t i = 0; i < control->run->ports->count; i++)
+		count_port(control, i);
+	control->stats_tsc = rte_rdtsc();
+}
+
+/* ---- The run ---- */
+
+static bool have_all(const struct mt_control *control, enum mt_worker_state state)
+{
+	const struct mt_run *run = control->run;
+
+	for (uint32_t w = 0; w < run->plan->workers; w++)
+		if (atomic_load_explicit(&run->workers[w]->state, memory_order_acquire) < (unsigned)state)
+			return false;
+	return true;
+}
+
+static void set_phase(struct mt_control *control, enum mt_phase phase)
+{
+	atomic_store_explicit(&control->run->phase, phase, memory_order_release);
+}
+
+static void publish(struct mt_control *control)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	mt_counters_publish(control->block, control->cells,
+			    (uint64_t)now.tv_sec * MT_NS_PER_SECOND + (uint64_t)now.tv_nsec);
+}
+
+/* One turn: reports, signals, devices; a nap where there was nothing to do. */
+static void turn(struct mt_control *control)
+{
+	const struct timespec nap = {.tv_nsec = control->run->capture != NULL ? NAP_REPLAY_NS : NAP_NS};
+	bool is_idle = take_reports(control) == 0;
+
+	if (is_reopening) {
+		is_reopening = 0;
+		mt_record_sink_reopen(control->sink);
+	}
+	if (rte_rdtsc() - control->stats_tsc > rte_get_tsc_hz() / STATS_PER_SECOND)
+		count_ports(control);
+	publish(control);
+	if (is_idle) {
+		mt_record_sink_flush(control->sink);
+		nanosleep(&nap, NULL);
+	}
+}
+
+/* The latest time that any worker has seen; all have stopped receiving. */
+static uint64_t latest_clock(const struct mt_run *run)
+{
+	uint64_t latest = 0;
+
+	for (uint32_t w = 0; w < run->plan->workers; w++) {
+		uint64_t ns = atomic_load_explicit(&run->workers[w]->stopped_ns, memory_order_relaxed);
+
+		latest = ns > latest ? ns : latest;
+	}
+	return latest;
+}
+
+static bool is_over(const struct mt_control *control, uint64_t begin_tsc)
+{
+	double seconds = (double)(rte_rdtsc() - begin_tsc) / (double)rte_get_tsc_hz();
+
+	return is_ending || have_all(control, MT_WORKER_EXHAUSTED) ||
+	       (control->duration_ns != 0 && seconds * MT_NS_PER_SECOND >= (double)control->duration_ns);
+}
+
+/* What the sink took and cannot write is lost after all. */
+static void close_accounts(struct mt_control *control)
+{
+	size_t unwritten;
+
+	mt_record_sink_flush(control->sink);
+	unwritten = mt_record_sink_waiting(control->sink);
+	control->cells[MT_CELL0(RECORDS_WRITTEN)] -= unwritten;
+	control->cells[MT_CELL1(LOST, MT_LOSS_RECORD_SINK)] += unwritten;
+	count_ports(control);
+	publish(control);
+}
+
+void mt_control_run(struct mt_control *control)
+{
+	struct mt_run *run = control->run;
+	uint64_t begin_tsc = rte_rdtsc();
+
+	while (!is_over(control, begin_tsc))
+		turn(control);
+	control->is_interrupted = !have_all(control, MT_WORKER_EXHAUSTED);
+	set_phase(control, MT_PHASE_DRAIN);
+	while (!have_all(control, MT_WORKER_STOPPED))
+		turn(control);
+	atomic_store_explicit(&run->finish_ns, latest_clock(run), memory_order_release);
+	set_phase(control, MT_PHASE_FINISH);
+	while (!have_all(control, MT_WORKER_FINISHED))
+		turn(control);
+	while (take_reports(control) > 0)
+		;
+	write_waiting(control);
+	close_accounts(control);
+}
+
+/* ---- Making one ---- */
+
+int mt_control_init(struct mt_control *control, struct mt_run *run, struct mt_record_sink *sink,
+		    struct mt_counters_block *block, uint64_t duration_ns)
+{
+	*control = (struct mt_control){
+	    .run = run, .sink = sink, .block = block, .duration_ns = duration_ns, .next_flow_id = 1};
+	control->cells = mt_counters_cells_create(run->layout);
+	control->parked = mt_parked_create(run->plan->parked_bytes);
+	if (control->cells != NULL && control->parked != NULL)
+		return 0;
+	mt_control_fini(control);
+	return -ENOMEM;
+}
+
+void mt_control_fini(struct mt_control *control)
+{
+	for (size_t i = 0; i < control->waiting_count; i++)
+		free(control->waiting[i].report);
+	free(control->waiting);
+	mt_parked_destroy(control->parked);
+	free(control->cells);
+}

@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+#include "worker.h"
+
+#include <errno.h>
+#include <rte_cycles.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_mbuf_dyn.h>
+#include <rte_mempool.h>
+#include <rte_pause.h>
+#include <rte_prefetch.h>
+#include <rte_ring.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define FRAME_MAX (65536 + 256) /* of a chained frame that is put together: IP's longest, and link headers   \
+				 */
+#define PREFETCH_AHEAD	 4	/* headers brought closer before they are read */
+#define SWEEP_PLACES	 32	/* of the flow table, per poll */
+#define FILTER_PERIOD_NS (600 * MT_NS_PER_SECOND) /* a server that greeted is remembered for one to two */
+#define DRY_POLLS_MAX	 10000 /* a file that gives nothing so often, though packets are due, is at its end */
+#define PAUSE_POLLS	 64    /* idle polls before the CPU is yielded, ... */
+#define YIELD_POLLS	 512   /* ... and before the thread sleeps */
+#define SLEEP_NS	 50000
+
+struct mt_outbox {
+	struct rte_mbuf *mbufs[MT_BURST];
+	uint32_t count;
+};
+
+static void count_verdict(struct mt_worker *worker, enum mt_verdict verdict)
+{
+	worker->cells[MT_CELL1(PACKETS, verdict)]++;
+}
+
+static enum mt_phase phase_of(const struct mt_run *run)
+{
+	return atomic_load_explicit(&run->phase, memory_order_acquire);
+}
+
+static void set_state(struct mt_worker *worker, enum mt_worker_state state)
+{
+	atomic_store_explicit(&worker->state, state, memory_order_release);
+}
+
+/* ---- Time ---- */
+
+static void anchor_clock(struct mt_worker *worker)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now); /* no system call: the kernel's shared page */
+	worker->anchor_tsc = rte_rdtsc();
+	worker->anchor_ns = (uint64_t)now.tv_sec * MT_NS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t wall_clock(const struct mt_worker *worker)
+{
+	return worker->anchor_ns +
+	       (uint64_t)((double)(rte_rdtsc() - worker->anchor_tsc) * worker->ns_per_cycle);
+}
+
+static void advance_clock(struct mt_worker *worker, uint64_t ns)
+{
+	if (ns > worker->clock_ns)
+		worker->clock_ns = ns;
+}
+
+/*
+ * The time at which flows are aged. A capture's time stamps may go back; ageing stays as far behind as
+ * they ever do, so that no flow ends before its next packet has come.
+ */
+static uint64_t ageing_clock(const struct mt_worker *worker)
+{
+	uint64_t behind = worker->run->capture != NULL ? worker->run->capture->backstep_ns : 0;
+
+	return worker->clock_ns > behind ? worker->clock_ns - behind : 0;
+}
+
+/* An mbuf's time in nanoseconds, once the receiving worker has put it there. */
+static uint64_t *stamp_of(const struct mt_worker *worker, struct rte_mbuf *mbuf)
+{
+	return RTE_MBUF_DYNFIELD(mbuf, worker->run->ports->stamp_offset, uint64_t *);
+}
+
+static void stamp(struct mt_worker *worker, struct rte_mbuf *mbuf, uint64_t burst_ns)
+{
+	uint64_t *field = stamp_of(worker, mbuf);
+
+	if (mbuf->ol_flags & worker->run->ports->stamp_flag) {
+		*field = mt_capture_ns(*field);
+	} else {
+		*field = burst_ns;
+		worker->is_wall_clock = true;
+	}
+	advance_clock(worker, *field);
+}
+
+/* ---- The engine's side ---- */
+
+/* A frame in one piece; one that is a chain is put together in the scratch place of its number. */
+static struct mt_span frame_of(struct mt_worker *worker, struct rte_mbuf *mbuf, unsigned place)
+{
+	uint32_t len = mbuf->pkt_len;
+
+	if (mt_likely(mbuf->nb_segs == 1))
+		return mt_span(rte_pktmbuf_mtod(mbuf, const uint8_t *), len);
+	len = len < FRAME_MAX ? len : FRAME_MAX;
+	if (len > worker->scratch_bytes[place])
+		worker->scratch_bytes[place] = len;
+	return mt_span(rte_pktmbuf_read(mbuf, 0, len, worker->scratch + (size_t)place * FRAME_MAX), len);
+}
+
+static enum mt_verdict decode(struct mt_worker *worker, struct rte_mbuf *mbuf, unsigned place)
+{
+	struct mt_engine_packet *packet = &worker->packets[place];
+
+	packet->time_ns = *stamp_of(worker, mbuf);
+	return mt_packet_decode(worker->run->link, frame_of(worker, mbuf, place), &packet->packet);
+}
+
+/* Feed the engine the packets that are its own, and count what it makes of them. */
+static void analyse(struct mt_worker *worker, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		mt_engine_prepare(worker->engine, &worker->packets[i]);
+	for (unsigned i = 0; i < count; i++)
+		count_verdict(worker, mt_engine_packet(worker->engine, &worker->packets[i]));
+	/* One place more: a packet that did not go on may have used it. The copies may hold a password. */
+	for (unsigned i = 0; i <= count && i < MT_BURST; i++)
+		if (mt_unlikely(worker->scratch_bytes[i] > 0)) {
+			mt_wipe(worker->scratch + (size_t)i * FRAME_MAX, worker->scratch_bytes[i]);
+			worker->scratch_bytes[i] = 0;
+		}
+}
+
+/* Take a burst from the inbox. Its packets have passed the first look; they are decoded anew. */
+static unsigned serve_inbox(struct mt_worker *worker)
+{
+	struct rte_mbuf *mbufs[MT_BURST];
+	unsigned n = rte_ring_sc_dequeue_burst(worker->inbox, (void **)mbufs, MT_BURST, NULL), own = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
+	for (unsigned i = 0; i < n; i++) {
+		enum mt_verdict verdict = decode(worker, mbufs[i], own);
+
+		worker->is_wall_clock |= (mbufs[i]->ol_flags & worker->run->ports->stamp_flag) == 0;
+		advance_clock(worker, *stamp_of(worker, mbufs[i]));
+		if (verdict == MT_VERDICT_DIALOGUE)
+			own++;
+		else
+			count_verdict(worker, verdict);
+	}
+	analyse(worker, own);
+	rte_pktmbuf_free_bulk(mbufs, n);
+	return n;
+}
+
+/* ---- Handing over ---- */
+
+/*
+ * Live, a full inbox is a loss with a name. A replay waits, and serves its own inbox meanwhile: two
+ * workers that wait for each other go on.
+ */
+static void send_outbox(struct mt_worker *worker, struct mt_worker *owner, struct mt_outbox *outbox)
+{
+	uint32_t sent = 0;
+
+	for (;;) {
+		sent += rte_ring_mp_enqueue_burst(owner->inbox, (void **)&outbox->mbufs[sent],
+						  outbox->count - sent, NULL);
+		if (sent == outbox->count || !worker->run->is_lossless)
+			break;
+		if (serve_inbox(worker) == 0)
+			sched_yield();
+	}
+	worker->cells[MT_CELL0(HANDED_OVER)] += sent;
+	worker->cells[MT_CELL1(LOST, MT_LOSS_HANDOFF_FULL)] += outbox->count - sent;
+	worker->cells[MT_CELL1(PACKETS, MT_VERDICT_LOST)] += outbox->count - sent;
+	rte_pktmbuf_free_bulk(&outbox->mbufs[sent], outbox->count - sent);
+	outbox->count = 0;
+}
+
+static void send_outboxes(struct mt_worker *worker)
+{
+	const struct mt_run *run = worker->run;
+
+	for (uint32_t i = 0; i < run->plan->workers; i++)
+		if (worker->outboxes[i].count > 0)
+			send_outbox(worker, run->workers[i], &worker->outboxes[i]);
+}
+
+static uint32_t owner_of(const struct mt_worker *worker, const struct mt_packet *packet)
+{
+	struct mt_flow_key key;
+
+	if (worker->run->plan->workers == 1)
+		return 0;
+	mt_flow_key_make(&key, packet, worker->run->vlan_in_key);
+	return mt_flow_owner(&key, worker->run->plan->workers);
+}
+
+/* ---- Receiving ---- */
+
+/* Decode and first look. Result  MT_VERDICT_DIALOGUE where the packet goes on. */
+static enum mt_verdict judge(struct mt_worker *worker, struct rte_mbuf *mbuf, unsigned place)
+{
+	enum mt_verdict verdict = decode(worker, mbuf, place);
+
+	if (verdict != MT_VERDICT_DIALOGUE)
+		return verdict;
+	switch (mt_identify_first_look(worker->filter, &worker->run->shared->ports,
+				       &worker->packets[place].packet, worker->clock_ns, FILTER_PERIOD_NS)) {
+	case MT_IDENTIFY_DROP:
+		return MT_VERDICT_NOT_MAIL;
+	case MT_IDENTIFY_KNOWN:
+		worker->cells[MT_CELL0(FILTER_PASSES)]++;
+		return MT_VERDICT_DIALOGUE;
+	default:
+		return MT_VERDICT_DIALOGUE;
+	}
+}
+
+/*
+ * How many packets may be asked for. Of a capture no more than libpcap could read: behind the damage of a
+ * damaged file net_pcap goes on with rubbish.
+ */
+static uint16_t due(const struct mt_worker *worker)
+{
+	uint64_t left =
+	    worker->run->capture != NULL ? worker->run->capture->packets - worker->received : MT_BURST;
+
+	return (uint16_t)(left < MT_BURST ? left : MT_BURST);
+}
+
+/* Result  packets that the queue gave. */
+static unsigned receive(struct mt_worker *worker, struct mt_queue queue)
+{
+	struct rte_mbuf *mbufs[MT_BURST], *done[MT_BURST];
+	unsigned n = rte_eth_rx_burst(queue.port, queue.queue, mbufs, due(worker)), own = 0, done_count = 0;
+	uint64_t burst_ns = n > 0 ? wall_clock(worker) : 0;
+
+	for (unsigned i = 0; i < n && i < PREFETCH_AHEAD; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
+	for (unsigned i = 0; i < n; i++) {
+		enum mt_verdict verdict;
+		uint32_t owner;
+
+		if (i + PREFETCH_AHEAD < n)
+			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + PREFETCH_AHEAD], void *));
+		worker->received_bytes += mbufs[i]->pkt_len;
+		stamp(worker, mbufs[i], burst_ns);
+		verdict = judge(worker, mbufs[i], own);
+		if (verdict != MT_VERDICT_DIALOGUE) {
+			count_verdict(worker, verdict);
+			done[done_count++] = mbufs[i];
+			continue;
+		}
+		owner = owner_of(worker, &worker->packets[own].packet);
+		if (owner == worker->index) {
+			own++;
+			done[done_count++] = mbufs[i];
+		} else {
+			struct mt_outbox *outbox = &worker->outboxes[owner];
+			outbox->mbufs[outbox->count++] = mbufs[i];
+		}
+	}
+	analyse(worker, own);
+	rte_pktmbuf_free_bulk(done, done_count);
+	send_outboxes(worker);
+	worker->received += n;
+	return n;
+}
+
+/* ---- The loop ---- */
+
+static void publish(struct mt_worker *worker, uint64_t tsc)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now); /* as in anchor_clock() */
+	mt_counters_publish(worker->block, worker->cells,
+			    (uint64_t)now.tv_sec * MT_NS_PER_SECOND + (uint64_t)now.tv_nsec);
+	worker->published_tsc = tsc;
+	anchor_clock(worker);
+}
+
+/* Nothing came. A worker on a device polls on; one on a file or a socket leaves the CPU to others. */
+static void rest(const struct mt_worker *worker)
+{
+	static const struct timespec nap = {.tv_nsec = SLEEP_NS};
+
+	if (!worker->run->is_polite || worker->idle_polls < PAUSE_POLLS)
+		rte_pause();
+	else if (worker->idle_polls < YIELD_POLLS)
+		sched_yield();
+	else
+		nanosleep(&nap, NULL);
+}
+
+/* What follows every poll: where the cycles went, and what others may see. */
+static void account_poll(struct mt_worker *worker, unsigned packets)
+{
+	enum mt_poll poll = packets > 0 ? MT_POLL_BUSY : MT_POLL_IDLE;
+	uint64_t tsc;
+
+	worker->idle_polls = packets > 0 ? 0 : worker->idle_polls + 1;
+	if (packets == 0)
+		rest(worker);
+	tsc = rte_rdtsc();
+	worker->cells[MT_CELL1(CYCLES, poll)] += tsc - worker->poll_tsc;
+	worker->poll_tsc = tsc;
+	if ((double)(tsc - worker->published_tsc) * worker->ns_per_cycle >= MT_NS_PER_MS)
+		publish(worker, tsc);
+}
+
+static unsigned poll_once(struct mt_worker *worker)
+{
+	unsigned packets = 0;
+
+	for (uint32_t i = 0; i < worker->queue_count; i++)
+		packets += receive(worker, worker->queues[i]);
+	packets += serve_inbox(worker);
+	if (packets == 0 && worker->is_wall_clock)
+		advance_clock(worker, wall_clock(worker));
+	mt_engine_sweep(worker->engine, SWEEP_PLACES, ageing_clock(worker));
+	return packets;
+}
+
+/* net_pcap never says that it is at the end of the file: count, and do not wait for what does not come. */
+static bool is_exhausted(const struct mt_worker *worker)
+{
+	return worker->run->capture != NULL &&
+	       (worker->queue_count == 0 || worker->received >= worker->run->capture->packets ||
+		worker->idle_polls > DRY_POLLS_MAX);
+}
+
+int mt_worker_run(void *context)
+{
+	struct mt_worker *worker = context;
+	struct mt_run *run = worker->run;
+
+	anchor_clock(worker);
+	worker->first_tsc = worker->poll_tsc = worker->published_tsc = rte_rdtsc();
+	while (phase_of(run) == MT_PHASE_RECEIVE) {
+		account_poll(worker, poll_once(worker));
+		if (is_exhausted(worker))
+			set_state(worker, MT_WORKER_EXHAUSTED);
+	}
+	atomic_store_explicit(&worker->stopped_ns, worker->clock_ns, memory_order_relaxed);
+	set_state(worker, MT_WORKER_STOPPED);
+	while (phase_of(run) == MT_PHASE_DRAIN)
+		account_poll(worker, serve_inbox(worker));
+	for (unsigned n; (n = serve_inbox(worker)) > 0;)
+		account_poll(worker, n);
+	worker->last_tsc = rte_rdtsc();
+	worker->is_finishing = true;
+	mt_engine_finish(worker->engine, atomic_load_explicit(&run->finish_ns, memory_order_acquire));
+	publish(worker, rte_rdtsc());
+	set_state(worker, MT_WORKER_FINISHED);
+	return 0;
+}
+
+/* ---- Making one ---- */
+
+/* The engine's way out: a block to the control thread. */
+static bool emit(void *context, const struct mt_report *report)
+{
+	struct mt_worker *worker = context;
+	void *block;
+
+	while (rte_mempool_get(worker->blocks, &block) != 0) {
+		if (!worker->run->is_lossless && !worker->is_finishing)
+			return false;
+		sched_yield();
+	}
+	memcpy(block, report, mt_report_bytes(report));
+	rte_ring_sp_enqueue(worker->reports, block); /* has a place for every block */
+	return true;
+}
+
+static int create_engine(struct mt_worker *worker)
+{
+	const struct mt_run *run = worker->run;
+	struct mt_engine_config config = {
+	    .shared = run->shared,
+	    .banners = run->banners,
+	    .secret = run->secret,
+	    .cells = worker->cells,
+	    .emit = emit,
+	    .emit_context = worker,
+	    .flows = run->plan->flows,
+	    .dialogues = run->plan->dialogues,
+	    .reassembly_bytes = run->plan->reassembly_bytes,
+	    .timeout_ns = run->timeout_ns,
+	    .vlan_in_key = run->vlan_in_key,
+	};
+
+	return mt_engine_create(&worker->engine, &config);
+}
+
+static bool create_rings(struct mt_worker *worker)
+{
+	const struct mt_plan *plan = worker->run->plan;
+	char name[RTE_MEMPOOL_NAMESIZE];
+
+	snprintf(name, sizeof(name), "inbox%u", worker->index);
+	worker->inbox = rte_ring_create(name, plan->inbox, SOCKET_ID_ANY, RING_F_SC_DEQ | RING_F_EXACT_SZ);
+	snprintf(name, sizeof(name), "reports%u", worker->index);
+	worker->reports = rte_ring_create(name, plan->reports, SOCKET_ID_ANY,
+					  RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
+	snprintf(name, sizeof(name), "blocks%u", worker->index);
+	worker->blocks =
+	    rte_mempool_create(name, plan->reports, sizeof(struct mt_report), 0, 0, NULL, NULL, NULL, NULL,
+			       SOCKET_ID_ANY, RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
+	return worker->inbox != NULL && worker->reports != NULL && worker->blocks != NULL;
+}
+
+static bool create_memory(struct mt_worker *worker)
+{
+	worker->cells = mt_counters_cells_create(worker->run->layout);
+	worker->outboxes = calloc(worker->run->plan->workers, sizeof(*worker->outboxes));
+	worker->filter = calloc(1, sizeof(*worker->filter));
+	/* Resident only where a chained frame was put together. */
+	worker->scratch = mmap(NULL, (size_t)MT_BURST * FRAME_MAX, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (worker->scratch == MAP_FAILED)
+		worker->scratch = NULL;
+	return worker->cells != NULL && worker->outboxes != NULL && worker->filter != NULL &&
+	       worker->scratch != NULL;
+}
+
+int mt_worker_create(struct mt_worker **ret, struct mt_run *run, uint32_t index,
+		     struct mt_counters_block *block, char *error, size_t error_size)
+{
+	struct mt_worker *worker = aligned_alloc(alignof(struct mt_worker), sizeof(*worker));
+	int rc;
+
+	if (worker == NULL) {
+		snprintf(error, error_size, "no memory for worker %u", index);
+		return -ENOMEM;
+	}
+	memset(worker, 0, sizeof(*worker));
+	worker->run = run;
+	worker->index = index;
+	worker->block = block;
+	worker->ns_per_cycle = (double)MT_NS_PER_SECOND / (double)rte_get_tsc_hz();
+	rc = create_memory(worker) && create_rings(worker) ? create_engine(worker) : -ENOMEM;
+	if (rc != 0) {
+		snprintf(error, error_size, "worker %u: %s", index, strerror(-rc));
+		mt_worker_destroy(worker);
+		return rc;
+	}
+	*ret = worker;
+	return 0;
+}
+
+void mt_worker_destroy(struct mt_worker *worker)
+{
+	if (worker == NULL)
+		return;
+	mt_engine_destroy(worker->engine);
+	rte_mempool_free(worker->blocks);
+	rte_ring_free(worker->reports);
+	rte_ring_free(worker->inbox);
+	if (worker->scratch != NULL)
+		munmap(worker->scratch, (size_t)MT_BURST * FRAME_MAX);
+	free(worker->filter);
+	free(worker->outboxes);
+	free(worker->cells);
+	free(worker);
+}
+
+void mt_worker_add_queue(struct mt_worker *worker, struct mt_queue queue)
+{
+	if (worker->queue_count < MT_ARRAY_LEN(worker->queues))
+		worker->queues[worker->queue_count++] = queue;
+}
