@@ -72,16 +72,15 @@ struct mt_facts {
 	struct mt_text banner, client_name;
 	struct mt_text capabilities; /* atoms, each behind a length byte */
 	struct mt_text sni;
-	struct mt_text client_alpns; /* names, each behind a length byte */
-	struct mt_text
-	    fingerprints;	 /* JA3 in hexadecimal, then JA4, as far as known: see the record module */
-	uint64_t start_ns;	 /* time of the SYN, else of the first payload */
-	uint64_t synack_ns;	 /* time of the SYN-ACK; 0 if unseen */
-	uint64_t greeting_ns;	 /* time of the first server line; 0 if unseen */
-	uint64_t request_ns;	 /* time of the STARTTLS command */
-	uint64_t response_ns;	 /* time of its answer */
-	uint64_t hello_ns;	 /* time of the client's TLS hello */
-	uint64_t established_ns; /* time of the last packet that the handshake needed */
+	struct mt_text client_alpns;		   /* names, each behind a length byte */
+	struct mt_text client_hello, server_hello; /* by mt_tls_hello_pack(), for the fingerprints */
+	uint64_t start_ns;			   /* time of the SYN, else of the first payload */
+	uint64_t synack_ns;			   /* time of the SYN-ACK; 0 if unseen */
+	uint64_t greeting_ns;			   /* time of the first server line; 0 if unseen */
+	uint64_t request_ns;			   /* time of the STARTTLS command */
+	uint64_t response_ns;			   /* time of its answer */
+	uint64_t hello_ns;			   /* time of the client's TLS hello */
+	uint64_t established_ns;		   /* time of the last packet that the handshake needed */
 	uint16_t text_len;
 	char text[MT_MAIL_TEXT_MAX]; /* the store; the last member, so that a copy may stop at text_len */
 };

@@ -210,29 +210,34 @@ static void put_cipher(struct maker *maker, json_t *tls)
 	put(maker, tls, "cipher_suite", json_string(name != NULL ? name : number));
 }
 
+/* JA3 and JA3S stand in an object, as EVE has them; an empty text is a hello that leaves no fingerprint. */
+static void put_hash(struct maker *maker, json_t *tls, const char *name, const char *hash)
+{
+	json_t *object;
+
+	if (hash[0] == 0)
+		return;
+	object = json_object();
+	put(maker, object, "hash", json_string(hash));
+	put(maker, tls, name, object);
+}
+
 static void put_fingerprints(struct maker *maker, json_t *tls)
 {
-	static const struct {
-		const char *name;
-		bool is_in_object; /* {"hash": ...}, as EVE has it */
-	} shapes[MT_RECORD_FINGERPRINT_COUNT] = {[MT_RECORD_JA3] = {"ja3", true},
-						 [MT_RECORD_JA3S] = {"ja3s", true},
-						 [MT_RECORD_JA4] = {"ja4", false}};
-	struct mt_span rest = mt_facts_text(maker->facts, maker->facts->fingerprints), item;
+	const struct mt_facts *facts = maker->facts;
+	char ja3[MT_TLS_JA3_SIZE] = "", ja3s[MT_TLS_JA3_SIZE] = "", ja4[MT_TLS_JA4_SIZE] = "";
+	struct mt_tls_hello hello;
 
-	for (unsigned i = 0; i < MT_RECORD_FINGERPRINT_COUNT && mt_facts_next_item(&rest, &item); i++) {
-		json_t *value = tls;
-
-		if (item.len == 0)
-			continue;
-		if (shapes[i].is_in_object) {
-			value = json_object();
-			put(maker, value, "hash", wire_text(item, TEXT_SIZE));
-			put(maker, tls, shapes[i].name, value);
-		} else {
-			put(maker, value, shapes[i].name, wire_text(item, TEXT_SIZE));
-		}
+	if (mt_tls_hello_unpack(&hello, mt_facts_text(facts, facts->client_hello))) {
+		mt_tls_ja3(&hello, ja3);
+		mt_tls_ja4(&hello, ja4);
 	}
+	if (mt_tls_hello_unpack(&hello, mt_facts_text(facts, facts->server_hello)))
+		mt_tls_ja3s(&hello, ja3s);
+	put_hash(maker, tls, "ja3", ja3);
+	put_hash(maker, tls, "ja3s", ja3s);
+	if (ja4[0] != 0)
+		put(maker, tls, "ja4", json_string(ja4));
 }
 
 static json_t *make_tls(struct maker *maker)

@@ -16,15 +16,6 @@
 #include "mail.h"
 #include "match.h"
 
-/** The items of mt_facts.fingerprints, each behind a length byte, empty where unknown; later ones may be
- * missing. */
-enum mt_record_fingerprint {
-	MT_RECORD_JA3,	/* client, MD5 in hexadecimal */
-	MT_RECORD_JA3S, /* server, MD5 in hexadecimal */
-	MT_RECORD_JA4,	/* client */
-	MT_RECORD_FINGERPRINT_COUNT
-};
-
 /**
  * Format a record.
  * report    has_facts and has_end are set; facts.protocol is a member of its list

@@ -132,6 +132,16 @@ static size_t read_lines(struct mt_engine *engine, struct session *session, enum
 	return taken;
 }
 
+#define PACKED_HELLO_MAX 640 /* a hello that needs more room in the record leaves no fingerprint */
+
+static struct mt_text keep_hello(struct mt_engine *engine, struct session *session)
+{
+	uint8_t packed[PACKED_HELLO_MAX];
+	size_t len = mt_tls_hello_pack(&engine->hello, packed, sizeof(packed));
+
+	return mt_mail_keep_text(&session->mail, &engine->env, mt_span(packed, len));
+}
+
 static void note_client_hello(struct mt_engine *engine, struct session *session, uint64_t time_ns)
 {
 	const struct mt_tls_hello *hello = &engine->hello;
@@ -161,6 +171,8 @@ static void note_client_hello(struct mt_engine *engine, struct session *session,
 		facts->client_alpns = mt_mail_keep_text(mail, &engine->env, mt_span(items, len));
 		facts->alpn_count = hello->alpn_count;
 	}
+	if (facts->client_hello.len == 0)
+		facts->client_hello = keep_hello(engine, session);
 	if (is_known)
 		return;
 	if (named != MT_PROTOCOL_COUNT) {
@@ -178,6 +190,7 @@ static void note_server_hello(struct mt_engine *engine, struct session *session)
 	if (engine->hello.is_retry)
 		return;
 	facts->has_tls_server = true;
+	facts->server_hello = keep_hello(engine, session);
 	facts->tls_version = session->tls.version;
 	facts->tls_cipher = session->tls.cipher;
 	/* A server of TLS 1.3 marks every older handshake; only a client that offered more was held down

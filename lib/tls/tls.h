@@ -139,6 +139,17 @@ enum mt_tls_version mt_tls_version_of(uint16_t wire);
 /** The IANA name of a cipher suite; NULL where it is not known. Lives as long as the program. */
 const char *mt_tls_cipher_name(uint16_t cipher);
 
+/**
+ * A hello in little room (some 200 bytes), for whoever computes its fingerprints later, elsewhere.
+ * Result  bytes written; 0 where there is no room or nothing can be computed from the hello
+ */
+size_t mt_tls_hello_pack(const struct mt_tls_hello *hello, uint8_t *ret, size_t size);
+/**
+ * What the fingerprints need of a packed hello; names are not kept.
+ * Result  false where the bytes are no packed hello
+ */
+bool mt_tls_hello_unpack(struct mt_tls_hello *ret, struct mt_span packed);
+
 /*
  * Fingerprints. They use OpenSSL's digests and therefore allocate: not for the hot path, the control
  * thread calls them. Results are zero-terminated; empty where the hello allows none (see its flags).

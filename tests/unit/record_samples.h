@@ -99,12 +99,6 @@ static inline void sample_full(struct mt_report *report)
 	facts->sni = SAMPLE_TEXT(facts, "mail.example.org");
 	facts->client_alpns = SAMPLE_TEXT(facts, "\x04imap\x08http/1.1");
 	facts->alpn_count = 2;
-	facts->fingerprints = SAMPLE_TEXT(facts, "\x20"
-						 "0123456789abcdef0123456789abcdef"
-						 "\x20"
-						 "fedcba9876543210fedcba9876543210"
-						 "\x24"
-						 "t13d1516h2_8daaf6152771_e5627efa2ab1");
 	facts->start_ns = SAMPLE_TIME_NS + 1000;
 	facts->synack_ns = facts->start_ns + 2 * MT_NS_PER_MS;
 	facts->greeting_ns = facts->start_ns + 12 * MT_NS_PER_MS;

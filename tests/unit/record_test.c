@@ -11,6 +11,7 @@
 #include "unit.h"
 
 #include "record.h"
+#include "tls.h"
 #include "record_samples.h"
 
 /* ---- Formatting ---- */
@@ -92,9 +93,7 @@ static void a_full_record_is_the_contracts_example(void **state)
 	    "\"tls\":{\"version\":\"TLS "
 	    "1.3\",\"cipher_suite\":\"TLS_AES_256_GCM_SHA384\",\"sni\":\"mail.example.org\","
 	    "\"client_alpns\":[\"imap\",\"http/"
-	    "1.1\"],\"ja3\":{\"hash\":\"0123456789abcdef0123456789abcdef\"},"
-	    "\"ja3s\":{\"hash\":\"fedcba9876543210fedcba9876543210\"},"
-	    "\"ja4\":\"t13d1516h2_8daaf6152771_e5627efa2ab1\",\"certificate\":\"opaque\"}}");
+	    "1.1\"],\"certificate\":\"opaque\"}}");
 	json_decref(record);
 }
 
@@ -173,11 +172,18 @@ static void tls_members_are_absent_where_unknown(void **state)
 
 	sample_empty(&report);
 	report.facts.has_tls_client = true;
-	report.facts.fingerprints = SAMPLE_TEXT(&report.facts, "\x00\x02"
-							       "ab");
+	/* JA3S is the MD5 of "771,4865,43-51". */
+	struct mt_tls_hello hello = {
+	    .legacy_version = 0x0303, .cipher = 0x1301, .extension_count = 2, .extensions = {43, 51}};
+	uint8_t packed[64];
+	size_t len = mt_tls_hello_pack(&hello, packed, sizeof(packed));
+	report.facts.server_hello = (struct mt_text){report.facts.text_len, (uint16_t)len};
+	memcpy(report.facts.text + report.facts.text_len, packed, len);
+	report.facts.text_len = (uint16_t)(report.facts.text_len + len);
 	json_t *record = record_of(&report, NULL);
 	char *tls = json_dumps(json_object_get(record, "tls"), JSON_COMPACT);
-	assert_string_equal(tls, "{\"ja3s\":{\"hash\":\"ab\"},\"certificate\":\"none\"}");
+	assert_string_equal(tls, "{\"ja3s\":{\"hash\":\"f4febc55ea12b31ae17cfb7e614afda8\"},"
+				 "\"certificate\":\"none\"}");
 	free(tls);
 	json_decref(record);
 	/* A version or suite that no table names: the suite's number was seen, the version means nothing. */

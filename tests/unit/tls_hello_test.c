@@ -252,6 +252,23 @@ static void the_sentinel_is_seen(void **state)
 }
 
 /* The lists of FoxIO's own description of JA4, and the results it gives. */
+/* A packed hello gives the same fingerprint, and no part of one is taken for a whole. */
+static void assert_packs(const struct mt_tls_hello *hello, const char *ja4)
+{
+	static struct mt_tls_hello other;
+	uint8_t packed[640];
+	char again[MT_TLS_JA4_SIZE];
+	size_t len = mt_tls_hello_pack(hello, packed, sizeof(packed));
+
+	assert_true(len > 0);
+	assert_int_equal(mt_tls_hello_pack(hello, packed, len - 1), 0);
+	assert_true(mt_tls_hello_unpack(&other, guarded(packed, len)));
+	mt_tls_ja4(&other, again);
+	assert_string_equal(again, ja4);
+	for (size_t part = 0; part < len; part++)
+		assert_false(mt_tls_hello_unpack(&other, guarded(packed, part)));
+}
+
 static void ja4_is_as_its_description_says(void **state)
 {
 	(void)state;
@@ -279,6 +296,7 @@ static void ja4_is_as_its_description_says(void **state)
 	hello.signature_count = MT_ARRAY_LEN(signatures);
 	mt_tls_ja4(&hello, ja4);
 	assert_string_equal(ja4, "t13d1516h2_8daaf6152771_e5627efa2ab1");
+	assert_packs(&hello, ja4);
 	for (size_t i = 0; i < MT_ARRAY_LEN(alpns); i++) {
 		memcpy(hello.alpn_ends, alpns[i].ends, 2);
 		mt_tls_ja4(&hello, ja4);
