@@ -19,10 +19,13 @@
 #define REPLAY_INBOX_LEAST 64 /* where frames are large, each of them many mbufs */
 #define REPLAY_REPORTS	   256
 
-#define MBUF_BYTES                                                                                           \
-	(MT_DATA_ROOM + 128 + 128 + 128) /* room, headroom, struct rte_mbuf, the mempool's header */
-#define REPORT_BYTES (sizeof(struct mt_report) + 192) /* and the mempool's header and padding */
-#define HEAP_SPARE   (12u << 20)		      /* EAL's own, the devices, rounding */
+/*
+ * Without huge pages a mempool lets no object cross a page of 4 KiB: an mbuf (2 KiB of room, 128 of headroom,
+ * 128 of its own, the mempool's header) takes one alone, and so does a report.
+ */
+#define OBJECT_BYTES 4096
+mt_static_assert(sizeof(struct mt_report) + 192 <= OBJECT_BYTES, "a report and the mempool's header");
+#define HEAP_SPARE (12u << 20) /* EAL's own, the devices, rounding */
 
 static uint64_t at_most(uint64_t value, uint64_t bound)
 {
@@ -97,7 +100,7 @@ void mt_plan_make(struct mt_plan *ret, const struct mt_settings *settings, const
 	plan.mbufs += 2 * plan.mbuf_cache * (workers + 1);
 	if (settings->mbufs != 0)
 		plan.mbufs = (uint32_t)settings->mbufs;
-	plan.heap_bytes = (size_t)plan.mbufs * MBUF_BYTES +
-			  workers * (plan.reports * REPORT_BYTES + plan.inbox * sizeof(void *)) + HEAP_SPARE;
+	plan.heap_bytes = (size_t)plan.mbufs * OBJECT_BYTES +
+			  workers * (plan.reports * OBJECT_BYTES + plan.inbox * sizeof(void *)) + HEAP_SPARE;
 	*ret = plan;
 }

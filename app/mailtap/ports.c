@@ -214,8 +214,10 @@ int mt_ports_open(struct mt_ports *ret, const struct mt_plan *plan, char *error,
 void mt_ports_close(struct mt_ports *ports)
 {
 	for (uint16_t i = 0; i < ports->count; i++) {
-		if (i < ports->started)
+		if (i < ports->started) {
+			rte_eth_promiscuous_disable(ports->id[i]);
 			rte_eth_dev_stop(ports->id[i]);
+		}
 		rte_eth_dev_close(ports->id[i]);
 	}
 	rte_mempool_free(ports->pool);

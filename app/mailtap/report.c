@@ -96,9 +96,10 @@ static uint64_t sessions_opened(const uint64_t *cells)
 	return cells[MT_CELL0(SESSIONS_OPENED)];
 }
 
+/* Of every packet that the worker held in its hands: those it handed over cost it too. */
 static double cycles_per_packet(const struct mt_worker *worker)
 {
-	uint64_t packets = packets_of(worker->cells);
+	uint64_t packets = packets_of(worker->cells) + worker->cells[MT_CELL0(HANDED_OVER)];
 
 	return packets > 0 ? (double)worker->cells[MT_CELL1(CYCLES, MT_POLL_BUSY)] / (double)packets : 0;
 }

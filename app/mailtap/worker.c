@@ -18,10 +18,11 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#define FRAME_MAX (65536 + 256) /* of a chained frame that is put together: IP's longest, and link headers   \
-				 */
-#define PREFETCH_AHEAD	 4	/* headers brought closer before they are read */
-#define SWEEP_PLACES	 32	/* of the flow table, per poll */
+#define FRAME_MAX                                                                                            \
+	(65536 + 256)	    /* of a chained frame that is put together: IP's longest, and link headers       \
+			     */
+#define PREFETCH_AHEAD	 4  /* headers brought closer before they are read */
+#define SWEEP_PLACES	 32 /* of the flow table, per poll */
 #define FILTER_PERIOD_NS (600 * MT_NS_PER_SECOND) /* a server that greeted is remembered for one to two */
 #define DRY_POLLS_MAX	 10000 /* a file that gives nothing so often, though packets are due, is at its end */
 #define PAUSE_POLLS	 64    /* idle polls before the CPU is yielded, ... */
@@ -101,6 +102,22 @@ static void stamp(struct mt_worker *worker, struct rte_mbuf *mbuf, uint64_t burs
 	advance_clock(worker, *field);
 }
 
+/*
+ * Nothing to do, so many times in a row. A worker on a device polls on; one on a file or a socket leaves
+ * the CPU to others.
+ */
+static void rest(const struct mt_worker *worker, uint32_t times)
+{
+	static const struct timespec nap = {.tv_nsec = SLEEP_NS};
+
+	if (!worker->run->is_polite || times < PAUSE_POLLS)
+		rte_pause();
+	else if (times < YIELD_POLLS)
+		sched_yield();
+	else
+		nanosleep(&nap, NULL);
+}
+
 /* ---- The engine's side ---- */
 
 /* A frame in one piece; one that is a chain is put together in the scratch place of its number. */
@@ -165,21 +182,36 @@ static unsigned serve_inbox(struct mt_worker *worker)
 /* ---- Handing over ---- */
 
 /*
- * Live, a full inbox is a loss with a name. A replay waits, and serves its own inbox meanwhile: two
- * workers that wait for each other go on.
+ * A replay waits for a place, and serves its own inbox meanwhile: two workers that wait for each other go on.
+ * The time is idle time.
  */
-static void send_outbox(struct mt_worker *worker, struct mt_worker *owner, struct mt_outbox *outbox)
+static uint32_t wait_and_send(struct mt_worker *worker, struct mt_worker *owner, struct mt_outbox *outbox,
+			      uint32_t sent)
 {
-	uint32_t sent = 0;
+	uint32_t times = 0;
 
-	for (;;) {
+	while (sent < outbox->count) {
+		if (serve_inbox(worker) == 0) {
+			uint64_t begin = rte_rdtsc(), waited;
+
+			rest(worker, times++);
+			waited = rte_rdtsc() - begin;
+			worker->cells[MT_CELL1(CYCLES, MT_POLL_IDLE)] += waited;
+			worker->poll_tsc += waited;
+		}
 		sent += rte_ring_mp_enqueue_burst(owner->inbox, (void **)&outbox->mbufs[sent],
 						  outbox->count - sent, NULL);
-		if (sent == outbox->count || !worker->run->is_lossless)
-			break;
-		if (serve_inbox(worker) == 0)
-			sched_yield();
 	}
+	return sent;
+}
+
+/* Live, a full inbox is a loss with a name. */
+static void send_outbox(struct mt_worker *worker, struct mt_worker *owner, struct mt_outbox *outbox)
+{
+	uint32_t sent = rte_ring_mp_enqueue_burst(owner->inbox, (void **)outbox->mbufs, outbox->count, NULL);
+
+	if (worker->run->is_lossless)
+		sent = wait_and_send(worker, owner, outbox, sent);
 	worker->cells[MT_CELL0(HANDED_OVER)] += sent;
 	worker->cells[MT_CELL1(LOST, MT_LOSS_HANDOFF_FULL)] += outbox->count - sent;
 	worker->cells[MT_CELL1(PACKETS, MT_VERDICT_LOST)] += outbox->count - sent;
@@ -291,19 +323,6 @@ static void publish(struct mt_worker *worker, uint64_t tsc)
 	anchor_clock(worker);
 }
 
-/* Nothing came. A worker on a device polls on; one on a file or a socket leaves the CPU to others. */
-static void rest(const struct mt_worker *worker)
-{
-	static const struct timespec nap = {.tv_nsec = SLEEP_NS};
-
-	if (!worker->run->is_polite || worker->idle_polls < PAUSE_POLLS)
-		rte_pause();
-	else if (worker->idle_polls < YIELD_POLLS)
-		sched_yield();
-	else
-		nanosleep(&nap, NULL);
-}
-
 /* What follows every poll: where the cycles went, and what others may see. */
 static void account_poll(struct mt_worker *worker, unsigned packets)
 {
@@ -312,7 +331,7 @@ static void account_poll(struct mt_worker *worker, unsigned packets)
 
 	worker->idle_polls = packets > 0 ? 0 : worker->idle_polls + 1;
 	if (packets == 0)
-		rest(worker);
+		rest(worker, worker->idle_polls);
 	tsc = rte_rdtsc();
 	worker->cells[MT_CELL1(CYCLES, poll)] += tsc - worker->poll_tsc;
 	worker->poll_tsc = tsc;
