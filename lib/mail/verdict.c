@@ -7,10 +7,17 @@ static bool has_anomaly(const struct mt_facts *facts, enum mt_anomaly anomaly)
 	return facts->anomalies >> anomaly & 1;
 }
 
+/* TLS behind lines in clear is an upgrade, whether or not its command was seen. */
+static bool is_upgraded(const struct mt_facts *facts)
+{
+	return facts->is_established &&
+	       (facts->is_requested || facts->has_server_line || facts->has_client_line);
+}
+
 enum mt_security mt_facts_security(const struct mt_facts *facts)
 {
 	if (facts->is_established)
-		return facts->is_requested ? MT_SECURITY_STARTTLS : MT_SECURITY_IMPLICIT_TLS;
+		return is_upgraded(facts) ? MT_SECURITY_STARTTLS : MT_SECURITY_IMPLICIT_TLS;
 	if (facts->has_text_after_accept)
 		return MT_SECURITY_CLEARTEXT;
 	if (facts->response == MT_RESPONSE_ACCEPTED || facts->is_unanswered)
@@ -26,7 +33,7 @@ enum mt_outcome mt_facts_outcome(const struct mt_facts *facts)
 		enum mt_outcome outcome;
 	} rows[] = {
 	    {facts->has_text_after_accept, MT_OUTCOME_CLEARTEXT_AFTER_ACCEPT},
-	    {facts->is_established && facts->is_requested, MT_OUTCOME_ESTABLISHED},
+	    {is_upgraded(facts), MT_OUTCOME_ESTABLISHED},
 	    {facts->response == MT_RESPONSE_ACCEPTED, MT_OUTCOME_FAILED},
 	    {facts->response == MT_RESPONSE_REFUSED, MT_OUTCOME_REFUSED},
 	    {has_anomaly(facts, MT_ANOMALY_STARTTLS_MASKED) ||

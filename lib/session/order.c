@@ -196,6 +196,8 @@ static bool force(struct mt_engine *engine, struct session *session)
 void mt_session_drain(struct mt_engine *engine, struct session *session)
 {
 	session->is_draining = true;
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
+		session->mail.is_absent[direction] |= !session->side[direction].is_seen;
 	do {
 		read_all(engine, session);
 	} while (!mt_session_is_decided(session) && force(engine, session));

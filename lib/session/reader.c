@@ -362,10 +362,11 @@ size_t mt_session_read(struct mt_engine *engine, struct session *session, enum m
 	if (mt_session_is_waiting(session, direction) && mail->is_absent[MT_TO_CLIENT])
 		mail->dialogue->assume(mail, &engine->env);
 	if (mail->stage == MT_STAGE_ACCEPTED)
-		return read_accepted(engine, session, direction, chunk);
-	/* After a loss a hello may be all that is left of the upgrade. */
-	if (direction == MT_TO_SERVER && mail->facts.is_requested && mail->framer[direction].is_resyncing &&
-	    mt_tls_starts(direction, chunk->bytes) == MT_TLS_START_HELLO) {
+		return read_accepted(engine, session, direction,
+				     chunk); /* Where the answer, or one side, was not seen, a hello is all
+						that shows the upgrade. */
+	if (mail->framer[direction].mode == MT_FRAMING_LINES && mail->framer[direction].line_bytes == 0 &&
+	    chunk->bytes.data[0] == 0x16 && mt_tls_starts(direction, chunk->bytes) == MT_TLS_START_HELLO) {
 		begin_tls(session);
 		return read_tls(engine, session, direction, chunk);
 	}

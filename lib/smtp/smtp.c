@@ -365,7 +365,14 @@ static void read_first_line(struct mt_turn *turn)
 	smtp->is_greeted |= turn->code / 100 == 3 || (turn->code / 100 == 2 && turn->code != 220);
 	smtp->is_known = smtp->is_greeted && pair(smtp, turn->line, turn->code);
 	if (!smtp->is_greeted)
-		mt_mail_banner(turn->mail, turn->env, turn->rest, turn->line->time_ns);
+		mt_mail_banner(turn->mail, turn->env, turn->rest,
+			       turn->line->time_ns); /* Of a server seen alone, the reply of several lines is
+							the one to EHLO. */
+	if (!smtp->is_known && turn->mail->is_absent[MT_TO_SERVER] && turn->code == 250 &&
+	    turn->line->text.len > 3 && turn->line->text.data[3] == '-') {
+		smtp->is_known = true;
+		smtp->verb = VERB_EHLO;
+	}
 	if (smtp->is_known && smtp->verb == VERB_EHLO && turn->code == 250) {
 		smtp->masks = 0;
 		smtp->has_binarymime = smtp->has_chunking = false;
