@@ -4,9 +4,6 @@
 
 #include <assert.h>
 
-/* The longest {n} that is looked for at the end of a line in place: 20 digits, a sign, two braces, CRs. */
-#define BRACE_TAIL 32
-
 /* How much of CRLF.CRLF has been seen. A body begins right behind a line end. */
 enum dot { DOT_TEXT, DOT_CR, DOT_LINE_START, DOT_DOT, DOT_DOT_CR };
 
@@ -114,11 +111,12 @@ static void read_in_place(struct mt_framer *framer, struct mt_span raw, struct m
 	line->text = mt_span_first(limited, shown_bytes(framer, limited));
 	line->is_over_limit = content.len > framer->limit;
 	line->is_cut = line->text.len < content.len;
-	if (framer->has_literals) {
-		struct mt_span tail = mt_span_after(raw, raw.len > BRACE_TAIL ? raw.len - BRACE_TAIL : 0);
+	/* What stands before the last { changes nothing, so that this is what a straddling line comes to. */
+	if (framer->has_literals && content.len > 0 && content.data[content.len - 1] == '}') {
+		const uint8_t *brace = memrchr(content.data, '{', content.len);
 
-		for (size_t i = 0; i < tail.len; i++)
-			follow_literal(framer, tail.data[i]);
+		for (; brace != NULL && brace < content.data + content.len; brace++)
+			follow_literal(framer, *brace);
 		note_literal(framer, line);
 	}
 }
