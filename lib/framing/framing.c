@@ -121,6 +121,16 @@ static void read_in_place(struct mt_framer *framer, struct mt_span raw, struct m
 	}
 }
 
+/* Only a blank right behind a word can end what may be shown; looking at every byte would cost the square
+ * of a long word's length. */
+static bool may_seal(const struct mt_framer *framer)
+{
+	const uint8_t *end = framer->buffer + framer->len;
+
+	return framer->mode == MT_FRAMING_SECRET ||
+	       (framer->len > 1 && mt_is_blank(end[-1]) && !mt_is_blank(end[-2]));
+}
+
 /* Bytes of a line that straddles segments: keep what may be shown, follow what stands at its end. */
 static void append(struct mt_framer *framer, struct mt_span bytes)
 {
@@ -132,14 +142,14 @@ static void append(struct mt_framer *framer, struct mt_span bytes)
 			follow_literal(framer, c);
 		if (framer->is_sealed || framer->len >= framer->limit)
 			continue;
-		framer->buffer[framer->len] = c;
-		size_t shown = shown_bytes(framer, mt_span(framer->buffer, framer->len + 1u));
-		if (shown <= framer->len) {
-			mt_wipe(framer->buffer + shown, framer->len + 1u - shown);
+		framer->buffer[framer->len++] = c;
+		if (!may_seal(framer))
+			continue;
+		size_t shown = shown_bytes(framer, mt_span(framer->buffer, framer->len));
+		if (shown < framer->len) {
+			mt_wipe(framer->buffer + shown, framer->len - shown);
 			framer->len = (uint16_t)shown;
 			framer->is_sealed = true;
-		} else {
-			framer->len++;
 		}
 	}
 	framer->line_bytes += bytes.len;
