@@ -25,7 +25,7 @@ int main(void)
 	print_record(&report, NULL);
 	sample_full(&report);
 	print_record(&report, &sample_banners);
-	report.facts.is_requested = false;
+	report.facts.is_requested = report.facts.has_server_line = report.facts.has_client_line = false;
 	report.facts.response = MT_RESPONSE_NONE;
 	memset(report.facts.code, 0, sizeof(report.facts.code));
 	report.facts.tls_cipher = 0xfefe;

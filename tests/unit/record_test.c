@@ -134,7 +134,7 @@ static void starttls_is_null_under_implicit_tls_alone(void **state)
 	struct mt_report report;
 
 	sample_full(&report);
-	report.facts.is_requested = false;
+	report.facts.is_requested = report.facts.has_server_line = report.facts.has_client_line = false;
 	report.facts.response = MT_RESPONSE_NONE;
 	json_t *record = record_of(&report, &sample_banners);
 	assert_string_equal(json_string_value(member(record, "mail", "security")), "implicit_tls");
