@@ -38,8 +38,10 @@ void mt_mail_banner(struct mt_mail *mail, const struct mt_mail_env *env, struct 
 
 void mt_mail_client_name(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span name)
 {
-	/* An argument with an @ is somebody's address (CONTRACT.md 2). */
-	if (mail->facts.client_name.len == 0 && name.len > 0 && memchr(name.data, '@', name.len) == NULL)
+	/* An argument with an @ is somebody's address (CONTRACT.md 2). A list under way is one piece of the
+	 * store: nothing may be put into its middle. */
+	if (mail->facts.client_name.len == 0 && name.len > 0 && memchr(name.data, '@', name.len) == NULL &&
+	    !mail->list.is_open)
 		mail->facts.client_name = mt_mail_keep_text(mail, env, mt_span_first(name, MT_MAIL_NAME_MAX));
 }
 
