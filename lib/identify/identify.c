@@ -36,9 +36,14 @@ static bool is_set(const struct mt_identify_filter *filter, uint32_t bit)
 
 static void turn_generations(struct mt_identify_filter *filter, uint64_t now_ns, uint64_t period_ns)
 {
-	if (now_ns - filter->turned_ns < period_ns)
+	uint64_t age_ns = now_ns - filter->turned_ns;
+
+	if (age_ns < period_ns)
 		return;
-	memcpy(filter->bits[1], filter->bits[0], sizeof(filter->bits[1]));
+	if (age_ns < 2 * period_ns)
+		memcpy(filter->bits[1], filter->bits[0], sizeof(filter->bits[1]));
+	else
+		memset(filter->bits[1], 0, sizeof(filter->bits[1]));
 	memset(filter->bits[0], 0, sizeof(filter->bits[0]));
 	filter->turned_ns = now_ns;
 }
