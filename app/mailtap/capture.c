@@ -106,6 +106,12 @@ static int look_into(struct mt_capture *capture, const char *path, char *error, 
 	if (rc == 0)
 		count_packets(capture, pcap);
 	pcap_close(pcap);
+	/* A file of which nothing can be read, though it is not cut short, is none that libpcap can read. */
+	if (rc == 0 && capture->is_damaged && capture->packets == 0 &&
+	    strstr(capture->damage, "truncated") == NULL) {
+		snprintf(error, error_size, "%s: cannot be read: %s", path, capture->damage);
+		return -EINVAL;
+	}
 	return rc;
 }
 

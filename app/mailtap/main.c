@@ -7,6 +7,7 @@
 #include <err.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <net/if.h>
 #include <pthread.h>
 #include <rte_eal.h>
@@ -18,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "control.h"
 #include "imap.h"
@@ -79,11 +81,41 @@ static enum mt_exit read_options(struct program *program, int argc, char **argv)
 	return MT_EXIT_USAGE;
 }
 
+/*
+ * The banner file: the one that was named, else of the folder that the environment names, else the
+ * installed one; a program that runs where it was built takes that of its sources.
+ */
+static void find_banners(struct program *program)
+{
+	const char *named = program->settings.banners, *folder = getenv("MAILTAP_CONFIG_DIR");
+	char *path = program->banners_path;
+	char self[PATH_MAX];
+	ssize_t len;
+
+	if (named != NULL) {
+		snprintf(path, sizeof(program->banners_path), "%s", named);
+		return;
+	}
+	snprintf(path, sizeof(program->banners_path), "%s/banners.conf",
+		 folder != NULL ? folder : MAILTAP_CONFIG_DIR);
+	len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (folder != NULL || access(path, R_OK) == 0 || len <= 0)
+		return;
+	self[len] = 0;
+	/* BUILD/app/mailtap/mailtap, and BUILD stands in the sources. */
+	for (unsigned i = 0; i < 4; i++)
+		*(strrchr(self, '/') != NULL ? strrchr(self, '/') : self) = 0;
+	if ((size_t)len + sizeof("/config/banners.conf") > sizeof(self))
+		return;
+	strcat(self, "/config/banners.conf");
+	if (access(self, R_OK) == 0)
+		snprintf(path, sizeof(program->banners_path), "%s", self);
+}
+
 /* What was left unsaid, and what does not go together. */
 static enum mt_exit complete_options(struct program *program)
 {
 	struct mt_settings *settings = &program->settings;
-	const char *config_dir = getenv("MAILTAP_CONFIG_DIR");
 
 	if (settings->replay == NULL && settings->interface == NULL && !program->has_separator) {
 		warnx("nothing to read: give -r FILE, -i IFACE, or EAL options in front of `--`; see --help");
@@ -105,11 +137,7 @@ static enum mt_exit complete_options(struct program *program)
 		warnx("no memory");
 		return MT_EXIT_FAILED;
 	}
-	if (settings->banners != NULL)
-		snprintf(program->banners_path, sizeof(program->banners_path), "%s", settings->banners);
-	else
-		snprintf(program->banners_path, sizeof(program->banners_path), "%s/banners.conf",
-			 config_dir != NULL ? config_dir : MAILTAP_CONFIG_DIR);
+	find_banners(program);
 	return MT_EXIT_DONE;
 }
 

@@ -101,6 +101,17 @@ static void judge_client_line(struct mt_engine *engine, struct session *session,
 	give_line(engine, session, MT_TO_SERVER, line);
 }
 
+/* Whether a line longer than any that is shown begins like one of a mail protocol. */
+static bool may_be_mail(const struct session *session, enum mt_direction direction, struct mt_span begun)
+{
+	enum mt_protocol hint = (enum mt_protocol)session->hint;
+	struct mt_identify_result result = direction == MT_TO_CLIENT
+					       ? mt_identify_server_line(begun, hint, true)
+					       : mt_identify_client_line(begun, hint, false);
+
+	return result.answer != MT_IDENTIFY_NO;
+}
+
 /* Lines, bodies and what lies between, as the framer cuts them. */
 static size_t read_lines(struct mt_engine *engine, struct session *session, enum mt_direction direction,
 			 const struct mt_chunk *chunk)
@@ -125,8 +136,8 @@ static size_t read_lines(struct mt_engine *engine, struct session *session, enum
 			judge_server_line(engine, session, &line);
 		else
 			judge_client_line(engine, session, &line);
-	} else if (mail->dialogue == NULL && framer->line_bytes > framer->limit) {
-		/* No mail protocol has a first line as long as this. */
+	} else if (mail->dialogue == NULL && framer->line_bytes > framer->limit &&
+		   !may_be_mail(session, direction, mt_span(framer->buffer, framer->len))) {
 		name_no_protocol(session, direction);
 	}
 	return taken;
