@@ -61,9 +61,9 @@ FILES = {
     "no-setting.conf": b"# a comment\n\nthis line sets nothing\n",
     "unknown-key.conf": b"# a comment\nfrobnicate = 3\n",
     "bad-value.conf": b"# a comment\n\n\nworkers = many\n",
-    "bad.banners": b"# protocol, product, regular expression\nsmtp\tbroken\t(never closed\n",
+    "bad.banners": b"# protocol, product, regular expression\nsmtp broken (never closed\n",
     "short.banners": b"# protocol, product, regular expression\n\nsmtp\n",
-    "strange.banners": b"gopher\tveronica\t^ready\n",
+    "strange.banners": b"gopher veronica ^ready\n",
 }
 UNREADABLE = "closed.pcap"
 
@@ -135,7 +135,8 @@ ROWS = [
     refused("counters with a slash", r"bad/name", "--counters", "bad/name"),
     refused("counters with no name", r"counters", "--counters", ""),
     refused("counters with a long name", r"counters", "--counters", "n" * 65),
-    refused("a capture and an interface", r"-r(?s:.*)-i|-i(?s:.*)-r", "-i", "lo"),
+    refused("a capture and an interface", r"(-r|--replay).*(-i|--interface)", "-i", "lo"),
+    Row("nothing to read", (), (2,), r"-r FILE"),
     Row("an interface that does not exist", ("-i", "nosuch0"), (2,), r"nosuch0"),
     Row("a capture without a name", ("-r",), (2,), r"-r|'r'"),
     # Settings.

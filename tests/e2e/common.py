@@ -111,7 +111,7 @@ class Run:
 
     def __init__(self, command, environment=None, timeout=TIMEOUT):
         self.command = [str(word) for word in command]
-        full = {**os.environ, **(environment or {})}
+        full = {"MAILTAP_CONFIG_DIR": str(ROOT / "config"), **os.environ, **(environment or {})}
         try:
             done = subprocess.run(self.command, capture_output=True, timeout=timeout, check=False, env=full,
                                   stdin=subprocess.DEVNULL)

@@ -8,10 +8,10 @@
  * are not mailtap's to wipe. Three kinds of memory may hold packets as they came, each told by its address:
  *   buffer    the mbufs: the chunks of every mempool that was made as a packet pool
  *   handed    what libpcap handed out: pcap_next() and pcap_next_ex() are watched for address and length
- *   file      the stdio buffers of files that libpcap opened: they get a buffer of ours
+ *   file      the stdio buffers of files that libpcap reads: they get a buffer of ours
  * An occurrence anywhere else, in memory that was freed as well, is a copy: a line "copy ..." in the report.
- * Only pages that are in memory are read. The search runs when rte_eal_cleanup() is called, while the EAL's
- * memory is still there, and once more when the process exits.
+ * Only pages that are in memory are read. The search runs when the workers have ended
+ * (rte_eal_mp_wait_lcore), while everything is still held, and once more when the process exits.
  *
  * So that the search finds no secret of its own, every pattern is kept with each byte xored, in files as
  * well. MEMORY_SEARCH_FOR    file: one pattern a line, xored with MASK, hexadecimal MEMORY_SEARCH_TO file:
@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 #include <pcap/pcap.h>
-#include <rte_eal.h>
+#include <rte_launch.h>
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
@@ -57,7 +57,7 @@ static size_t pattern_count;
 static uint8_t begins[65536 / 8]; /* a bit for each pair of masked bytes that some pattern begins with */
 static struct range ranges[RANGES_MAX];
 static size_t range_count;
-static uint8_t file_buffers[FILES_MAX][BUFSIZ]; /* one for each file that libpcap opened */
+static uint8_t file_buffers[FILES_MAX][BUFSIZ]; /* one for each file that libpcap reads */
 static size_t file_count;
 static FILE *report;
 static bool is_planted;
@@ -189,13 +189,14 @@ static char *read_maps(void)
 	return text;
 }
 
-static void search(const char *when)
+/* has_pools: EAL's memory is there. */
+static void search(const char *when, bool has_pools)
 {
 	void (*walk)(void (*)(struct rte_mempool *, void *), void *) = find("rte_mempool_walk");
 	size_t found[KIND_COUNT] = {0}, searched = 0;
 	char *rest = read_maps(), *line;
 
-	if (walk)
+	if (has_pools && walk)
 		walk(add_pool, NULL);
 	while ((line = strsep(&rest, "\n")) && *line) {
 		char *middle, *tail;
@@ -220,8 +221,9 @@ static void plant(void)
 
 	if (!where || is_planted || !pattern_count)
 		return;
-	is_planted = true;
 	uint8_t *copy = !strcmp(where, "eal") && eal ? eal("planted", first->len, 0) : malloc(first->len);
+
+	is_planted = copy != NULL; /* EAL has none before it runs: then at a later packet */
 
 	for (size_t i = 0; copy && i < first->len; i++)
 		((volatile uint8_t *)copy)[i] = first->masked[i] ^ MASK;
@@ -253,26 +255,41 @@ int pcap_next_ex(pcap_t *capture, struct pcap_pkthdr **header, const u_char **da
 	return result;
 }
 
-/* A file that libpcap opens gets a buffer whose address is known. */
+/* A file that libpcap reads gets a buffer whose address is known: one that libpcap opens, and one it is
+ * given. */
+static void know_buffer(FILE *file)
+{
+	if (file && file_count < FILES_MAX)
+		setvbuf(file, (char *)file_buffers[file_count++], _IOFBF, BUFSIZ);
+}
+
 FILE *fopen(const char *path, const char *mode)
 {
 	FILE *(*open_file)(const char *, const char *) = find("fopen");
 	FILE *file = open_file(path, mode);
 	Dl_info caller;
 
-	if (file && file_count < FILES_MAX && dladdr(__builtin_return_address(0), &caller) &&
-	    caller.dli_fname && strstr(caller.dli_fname, "libpcap"))
-		setvbuf(file, (char *)file_buffers[file_count++], _IOFBF, BUFSIZ);
+	if (dladdr(__builtin_return_address(0), &caller) && caller.dli_fname &&
+	    strstr(caller.dli_fname, "libpcap"))
+		know_buffer(file);
 	return file;
 }
 
-int rte_eal_cleanup(void)
+pcap_t *pcap_fopen_offline(FILE *file, char *error)
 {
-	int (*cleanup)(void) = find("rte_eal_cleanup");
+	pcap_t *(*open_capture)(FILE *, char *) = find("pcap_fopen_offline");
 
+	know_buffer(file);
+	return open_capture(file, error);
+}
+
+void rte_eal_mp_wait_lcore(void)
+{
+	void (*wait)(void) = find("rte_eal_mp_wait_lcore");
+
+	wait();
 	if (report)
-		search("cleanup");
-	return cleanup();
+		search("the end of the run", true);
 }
 
 static void read_patterns(const char *path)
@@ -307,5 +324,5 @@ __attribute__((constructor)) static void begin(void)
 __attribute__((destructor)) static void end(void)
 {
 	if (report)
-		search("exit");
+		search("exit", false);
 }

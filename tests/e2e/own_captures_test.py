@@ -26,7 +26,9 @@ PLACES = {
     "messages": lambda record: record["mail"].get("messages"),
     "tls_version": lambda record: (record.get("tls") or NO_TLS).get("version"),
     "sni": lambda record: (record.get("tls") or NO_TLS).get("sni"),
+    "anomalies": lambda record: record["mail"].get("anomalies") or [],
 }
+AT_LEAST = {"anomalies"}  # the truth names some, the record may have more
 NOT_COMPARED = {"source"}  # how the truth is known
 
 
@@ -59,7 +61,8 @@ def compare(truth, records):
             for key in session.keys() - NOT_COMPARED:
                 if key not in PLACES:
                     findings.append(f"{name}: the truth has a key that is not compared: {key}")
-                elif differs(session[key], PLACES[key](record)):
+                elif (set(session[key]) - set(PLACES[key](record)) if key in AT_LEAST
+                      else differs(session[key], PLACES[key](record))):
                     findings.append(f"{name} {key}: ours {PLACES[key](record)!r}, true {session[key]!r}")
     return findings
 
