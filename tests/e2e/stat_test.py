@@ -22,9 +22,9 @@ SHARED_MEMORY = pathlib.Path("/dev/shm")
 METRICS = [
     ("mailtap_sessions_total", ("protocol", "security"), "sessions"),
     ("mailtap_starttls_total", ("protocol", "outcome"), "starttls"),
-    ("mailtap_auth_total", ("mechanism", "outcome"), "auth"),
-    ("mailtap_anomalies_total", ("kind",), "anomalies"),
-    ("mailtap_banners_total", ("software",), "software"),
+    ("mailtap_auth_total", ("protocol", "mechanism", "outcome"), "auth"),
+    ("mailtap_anomalies_total", ("protocol", "kind"), "anomalies"),
+    ("mailtap_banners_total", ("protocol", "software"), "software"),
     ("mailtap_packets_total", ("verdict",), "verdicts"),
     ("mailtap_lost_total", ("reason",), "losses"),
 ]
