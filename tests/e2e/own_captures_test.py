@@ -26,6 +26,7 @@ PLACES = {
     "messages": lambda record: record["mail"].get("messages"),
     "tls_version": lambda record: (record.get("tls") or NO_TLS).get("version"),
     "sni": lambda record: (record.get("tls") or NO_TLS).get("sni"),
+    "policy": lambda record: record["mail"].get("policy"),
     "anomalies": lambda record: record["mail"].get("anomalies") or [],
 }
 AT_LEAST = {"anomalies"}  # the truth names some, the record may have more
