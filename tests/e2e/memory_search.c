@@ -18,6 +18,9 @@
  * gets the report MEMORY_SEARCH_PLANT  "heap" or "eal": copy the first pattern there in clear, so that the
  * search must fail
  */
+/* Else fopen() would be compiled as fopen64(), and libpcap's calls would pass it by. */
+#undef _FILE_OFFSET_BITS
+
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdint.h>

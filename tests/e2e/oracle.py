@@ -28,6 +28,7 @@ import sys
 
 PORTS = {25: "smtp", 587: "smtp", 2525: "smtp", 465: "smtp", 143: "imap", 993: "imap", 110: "pop3", 995: "pop3"}
 IMPLICIT = {465, 993, 995}
+KNOWN_TO_TSHARK = PORTS.keys() - {2525}
 DISSECTOR = {"smtp": "smtp", "imap": "imap", "pop3": "pop"}
 
 FOLLOWED_AT_ONCE = 4  # connections whose payload the first run prints; a further one costs a run of its own
@@ -355,12 +356,11 @@ def in_short(session):
 
 def examine(path):
     """All mail sessions of one capture, in tshark's order of connections, and the connections that are no mail."""
-    known = {2525: "smtp"}
-    packets, payloads = read_capture(path, known)
+    packets, payloads = read_capture(path, {})
     streams = group_streams(packets)
-    found = {port: name for port, name in find_greetings(streams).items() if port not in PORTS}
+    found = {port: name for port, name in find_greetings(streams).items() if port not in KNOWN_TO_TSHARK}
     if found:
-        packets, payloads = read_capture(path, {**known, **found})
+        packets, payloads = read_capture(path, found)
         streams = group_streams(packets)
     sessions = [answer for answer in (judge(path, stream, found, payloads) for stream in streams) if answer]
     return {"capture": path, "connections": len(streams), "sessions": sessions}
