@@ -202,11 +202,11 @@ def check_accounts(run, packets):
     return findings
 
 
-def check_every_worker_count(capture, first):
+def check_every_worker_count(capture, first, options=()):
     """The records do not depend on the number of workers, byte for byte; nor does what the report says of them."""
     findings = []
     for workers in (2, 4):
-        other = replay(capture, workers)
+        other = replay(capture, workers, options)
         if other.status != first.status:
             findings.append(f"status {other.status} with {workers} workers, {first.status} with one: {other.says()}")
         elif other.lines != first.lines:
