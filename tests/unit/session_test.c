@@ -1,0 +1,651 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+#include "unit.h"
+
+#include <stdio.h>
+
+#include "imap.h"
+#include "pop3.h"
+#include "session_priv.h"
+#include "smtp.h"
+
+#define REPORTS_MAX 64
+#define SECOND	    MT_NS_PER_SECOND
+#define START	    (1000 * SECOND)
+#define TIMEOUT	    (1800 * SECOND)
+
+static const struct mt_dialogue *const dialogues[] = {[MT_PROTOCOL_SMTP] = &mt_smtp_dialogue,
+						      [MT_PROTOCOL_IMAP] = &mt_imap_dialogue,
+						      [MT_PROTOCOL_POP3] = &mt_pop3_dialogue};
+static struct mt_session_shared shared;
+static uint64_t cells[MT_COUNTERS_FIXED_CELLS];
+static struct mt_engine *engine;
+static struct mt_report reports[REPORTS_MAX];
+static unsigned report_count;
+static bool is_ring_full;
+
+static bool take(void *context, const struct mt_report *report)
+{
+	(void)context;
+	if (is_ring_full)
+		return false;
+	assert_true(report_count < REPORTS_MAX);
+	memset(&reports[report_count], 0, sizeof(reports[0]));
+	memcpy(&reports[report_count++], report, mt_report_bytes(report));
+	return true;
+}
+
+static int compile(void **state)
+{
+	static struct mt_identify_ports ports;
+	char error[200] = "";
+
+	(void)state;
+	assert_int_equal(mt_identify_ports_parse(&ports, NULL, error, sizeof(error)), 0);
+	return mt_session_shared_init(&shared, dialogues, &ports, error, sizeof(error));
+}
+
+static int release(void **state)
+{
+	(void)state;
+	mt_session_shared_fini(&shared);
+	return 0;
+}
+
+static void create(uint32_t flows, uint32_t sessions)
+{
+	struct mt_engine_config config = {.shared = &shared,
+					  .secret = {{1, 2}},
+					  .cells = cells,
+					  .emit = take,
+					  .flows = flows,
+					  .dialogues = sessions,
+					  .reassembly_bytes = 256 * 1024,
+					  .timeout_ns = TIMEOUT};
+
+	memset(cells, 0, sizeof(cells));
+	report_count = 0;
+	is_ring_full = false;
+	assert_int_equal(mt_engine_create(&engine, &config), 0);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	create(64, 32);
+	return 0;
+}
+
+static void assert_wiped(const struct mt_pool *pool)
+{
+	assert_int_equal(pool->free_pieces, pool->pieces);
+	for (uint32_t i = 0; i < pool->untouched; i++) {
+		const uint8_t *piece = mt_pool_at(pool, i);
+
+		for (uint32_t b = sizeof(uint32_t); b < pool->piece_bytes; b++)
+			if (piece[b] != 0)
+				fail_msg("byte %u of piece %u is left", b, i);
+	}
+}
+
+/* Every test ends so: nothing is open, nothing is held, nothing of a session is left in memory. */
+static void assert_clean(void)
+{
+	uint64_t closed = 0;
+
+	for (unsigned reason = 0; reason < MT_REASON_COUNT; reason++)
+		closed += cells[MT_CELL1(FLOWS_CLOSED, reason)];
+	assert_int_equal(cells[MT_CELL0(SESSIONS_OPENED)], closed);
+	assert_int_equal(mt_engine_flows(engine), 0);
+	assert_wiped(&engine->sessions);
+	assert_wiped(&engine->pieces);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	mt_engine_finish(engine, UINT64_MAX / 2);
+	assert_clean();
+	mt_engine_destroy(engine);
+	engine = NULL;
+	return 0;
+}
+
+/** A connection that is being played: who is where. */
+struct talk {
+	uint16_t client_port, server_port;
+	uint32_t seq[MT_DIRECTION_COUNT]; /* next of each direction */
+	uint64_t now_ns;
+};
+
+static struct talk talk_of(uint16_t client_port, uint16_t server_port)
+{
+	return (struct talk){client_port, server_port, {0xfffffff0u, 0xffffffe0u}, START};
+}
+
+static struct mt_engine_packet packet_of(const struct talk *talk, enum mt_direction direction, uint8_t flags,
+					 struct mt_span payload)
+{
+	bool is_client = direction == MT_TO_SERVER;
+	struct mt_engine_packet packet = {
+	    .packet = {.ip_version = 4,
+		       .tcp_flags = flags,
+		       .src_port = is_client ? talk->client_port : talk->server_port,
+		       .dst_port = is_client ? talk->server_port : talk->client_port,
+		       .src = {10, 0, 0, is_client ? 1 : 2},
+		       .dst = {10, 0, 0, is_client ? 2 : 1},
+		       .seq = talk->seq[direction],
+		       .ack = flags & MT_TCP_ACK ? talk->seq[mt_opposite(direction)] : 0,
+		       .ip_bytes = 40 + (uint32_t)payload.len,
+		       .payload_wire_len = (uint32_t)payload.len,
+		       .payload = payload},
+	    .time_ns = talk->now_ns,
+	};
+
+	return packet;
+}
+
+static enum mt_verdict put(struct mt_engine_packet packet)
+{
+	mt_engine_prepare(engine, &packet);
+	return mt_engine_packet(engine, &packet);
+}
+
+/* Goes over the wire, but this packet is not in the capture. */
+static void miss(struct talk *talk, enum mt_direction direction, const char *text)
+{
+	talk->seq[direction] += (uint32_t)strlen(text);
+	talk->now_ns += MT_NS_PER_MS;
+}
+
+static enum mt_verdict send_flags(struct talk *talk, enum mt_direction direction, uint8_t flags,
+				  const char *text)
+{
+	struct mt_engine_packet packet = packet_of(talk, direction, flags, mt_span_text(text));
+
+	miss(talk, direction, text);
+	talk->seq[direction] += (flags & (MT_TCP_SYN | MT_TCP_FIN)) != 0;
+	return put(packet);
+}
+
+static enum mt_verdict client(struct talk *talk, const char *text)
+{
+	return send_flags(talk, MT_TO_SERVER, MT_TCP_ACK, text);
+}
+
+static enum mt_verdict server(struct talk *talk, const char *text)
+{
+	return send_flags(talk, MT_TO_CLIENT, MT_TCP_ACK, text);
+}
+
+static void shake_hands(struct talk *talk)
+{
+	assert_int_equal(send_flags(talk, MT_TO_SERVER, MT_TCP_SYN, ""), MT_VERDICT_HANDSHAKE);
+	assert_int_equal(send_flags(talk, MT_TO_CLIENT, MT_TCP_SYN | MT_TCP_ACK, ""), MT_VERDICT_HANDSHAKE);
+	assert_int_equal(client(talk, ""), MT_VERDICT_NO_PAYLOAD);
+}
+
+static void say_goodbye(struct talk *talk)
+{
+	send_flags(talk, MT_TO_SERVER, MT_TCP_FIN | MT_TCP_ACK, "");
+	send_flags(talk, MT_TO_CLIENT, MT_TCP_FIN | MT_TCP_ACK, "");
+	client(talk, "");
+}
+
+static struct talk talk_smtp(uint16_t client_port)
+{
+	struct talk talk = talk_of(client_port, 25);
+
+	shake_hands(&talk);
+	server(&talk, "220 mx.example ESMTP\r\n");
+	client(&talk, "EHLO client.example\r\n");
+	server(&talk, "250-mx.example\r\n250-SIZE\r\n250 STARTTLS\r\n");
+	return talk;
+}
+
+static const struct mt_facts *only_facts(void)
+{
+	assert_int_equal(report_count, 1);
+	assert_true(reports[0].has_facts && reports[0].has_end);
+	return &reports[0].facts;
+}
+
+static enum mt_evidence only_evidence(void)
+{
+	return mt_facts_evidence(only_facts(), &reports[0].end);
+}
+
+static void assert_text(struct mt_text text, const char *expected)
+{
+	struct mt_span span = mt_facts_text(&reports[0].facts, text);
+
+	assert_int_equal(span.len, strlen(expected));
+	assert_memory_equal(span.data, expected, span.len);
+}
+
+static uint64_t closed(enum mt_reason reason)
+{
+	return cells[MT_CELL1(FLOWS_CLOSED, reason)];
+}
+
+static uint64_t lost(enum mt_loss loss)
+{
+	return cells[MT_CELL1(LOST, loss)];
+}
+
+/* How connections end. */
+
+static void a_session_leaves_one_record_when_both_sides_said_goodbye(void **state)
+{
+	(void)state;
+	struct talk talk = talk_smtp(40000);
+
+	assert_int_equal(report_count, 0);
+	say_goodbye(&talk);
+	const struct mt_facts *facts = only_facts();
+	assert_int_equal(facts->protocol, MT_PROTOCOL_SMTP);
+	assert_int_equal(facts->start_ns, START);
+	assert_int_equal(facts->synack_ns, START + MT_NS_PER_MS);
+	assert_int_equal(facts->offered, MT_SEEN_YES);
+	assert_text(facts->banner, "mx.example ESMTP");
+	assert_text(facts->client_name, "client.example");
+	assert_int_equal(mt_facts_security(facts), MT_SECURITY_CLEARTEXT);
+	assert_int_equal(mt_facts_outcome(facts), MT_OUTCOME_OFFERED_UNUSED);
+	assert_int_equal(only_evidence(), MT_EVIDENCE_COMPLETE);
+	assert_int_equal(reports[0].end.reason, MT_REASON_FIN);
+	assert_int_equal(reports[0].ends.client_port, 40000);
+	assert_int_equal(reports[0].ends.server_port, 25);
+	assert_int_equal(reports[0].ends.client_addr[3], 1);
+	/* From the first payload on: EHLO, FIN and its ACK; greeting, reply and FIN. */
+	assert_int_equal(reports[0].end.pkts[MT_TO_SERVER], 3);
+	assert_int_equal(reports[0].end.pkts[MT_TO_CLIENT], 3);
+	assert_int_equal(reports[0].end.bytes[MT_TO_SERVER], 3 * 40 + 21);
+	assert_int_equal(closed(MT_REASON_FIN), 1);
+}
+
+static void stragglers_of_an_ended_session_open_nothing(void **state)
+{
+	(void)state;
+	struct talk talk = talk_smtp(40000);
+
+	say_goodbye(&talk);
+	assert_int_equal(client(&talk, "QUIT\r\n"), MT_VERDICT_AFTER_END);
+	assert_int_equal(server(&talk, ""), MT_VERDICT_AFTER_END);
+	only_facts();
+	/* Once the straggling is over, the place is given back. */
+	mt_engine_sweep(engine, 1000, talk.now_ns + LINGER_NS / 2);
+	assert_int_equal(mt_engine_flows(engine), 1);
+	mt_engine_sweep(engine, 1000, talk.now_ns + 2 * LINGER_NS);
+	assert_int_equal(mt_engine_flows(engine), 0);
+}
+
+static void a_reset_ends_a_session_at_once(void **state)
+{
+	(void)state;
+	struct talk talk = talk_smtp(40000);
+
+	assert_int_equal(send_flags(&talk, MT_TO_SERVER, MT_TCP_RST | MT_TCP_ACK, ""), MT_VERDICT_DIALOGUE);
+	only_facts();
+	assert_int_equal(reports[0].end.reason, MT_REASON_RST);
+	assert_int_equal(closed(MT_REASON_RST), 1);
+}
+
+static void an_idle_session_times_out_by_sweep_or_by_its_next_packet(void **state)
+{
+	(void)state;
+	struct talk talk = talk_smtp(40000), other = talk_smtp(40001);
+
+	mt_engine_sweep(engine, 1000, talk.now_ns - MT_NS_PER_MS + TIMEOUT);
+	assert_int_equal(report_count, 0);
+	other.now_ns += TIMEOUT;
+	assert_int_equal(client(&other, "NOOP\r\n"), MT_VERDICT_DIALOGUE);
+	assert_int_equal(report_count, 1);
+	assert_int_equal(reports[0].end.reason, MT_REASON_TIMEOUT);
+	assert_int_equal(reports[0].end.end_ns, talk.now_ns - MT_NS_PER_MS);
+	mt_engine_sweep(engine, 1000, talk.now_ns + TIMEOUT);
+	assert_int_equal(report_count, 2);
+	assert_int_equal(closed(MT_REASON_TIMEOUT), 2);
+	/* The packet that came too late began a connection of its own, met in its middle. */
+	mt_engine_finish(engine, other.now_ns);
+	assert_int_equal(report_count, 3);
+	assert_int_equal(reports[2].end.reason, MT_REASON_SHUTDOWN);
+	assert_int_equal(mt_facts_evidence(&reports[2].facts, &reports[2].end), MT_EVIDENCE_MIDSTREAM);
+}
+
+static void a_new_syn_begins_a_new_session_and_a_repeated_one_does_not(void **state)
+{
+	(void)state;
+	struct talk talk = talk_of(40000, 25), first = talk;
+
+	shake_hands(&talk);
+	server(&talk, "220 mx.example\r\n");
+	/* A duplicate of the first SYN, late (two taps). */
+	first.now_ns = talk.now_ns;
+	assert_int_equal(send_flags(&first, MT_TO_SERVER, MT_TCP_SYN, ""), MT_VERDICT_DIALOGUE);
+	assert_int_equal(report_count, 0);
+	/* G17: the port is used again. */
+	struct talk again = talk_of(40000, 25);
+	again.seq[MT_TO_SERVER] = 77;
+	again.seq[MT_TO_CLIENT] = 99;
+	again.now_ns = talk.now_ns;
+	shake_hands(&again);
+	only_facts();
+	assert_int_equal(reports[0].end.reason, MT_REASON_REUSE);
+	server(&again, "220 another.example\r\n");
+	say_goodbye(&again);
+	assert_int_equal(report_count, 2);
+	assert_int_equal(reports[1].facts.start_ns, again.now_ns - 7 * MT_NS_PER_MS);
+}
+
+static void sweep_and_finish_agree_on_who_is_too_late(void **state)
+{
+	(void)state;
+	struct talk early = talk_smtp(40000), late;
+
+	late = talk_of(40001, 25);
+	late.now_ns = START + TIMEOUT;
+	server(&late, "220 mx.example\r\n");
+	mt_engine_finish(engine, early.now_ns + TIMEOUT);
+	assert_int_equal(report_count, 2);
+	assert_int_equal(closed(MT_REASON_TIMEOUT), 1);
+	assert_int_equal(closed(MT_REASON_SHUTDOWN), 1);
+}
+
+/* What is not there. */
+
+static void a_dialogue_met_in_its_middle_is_said_to_be_so(void **state)
+{
+	(void)state;
+	struct talk talk = talk_of(40000, 25);
+
+	client(&talk, "MAIL FROM:<a@example.org>\r\n");
+	server(&talk, "250 ok\r\n");
+	mt_engine_finish(engine, talk.now_ns);
+	assert_int_equal(only_evidence(), MT_EVIDENCE_MIDSTREAM);
+	assert_int_equal(mt_facts_security(only_facts()), MT_SECURITY_CLEARTEXT);
+	assert_int_equal(only_facts()->offered, MT_SEEN_NEVER);
+	assert_int_equal(only_facts()->banner.len, 0);
+}
+
+static void what_is_recognised_as_nothing_is_a_record_only_without_its_beginning(void **state)
+{
+	(void)state;
+	struct talk talk = talk_of(40000, 25);
+
+	client(&talk, "dGhpcyBpcyBub3RoaW5n\r\n");
+	mt_engine_finish(engine, talk.now_ns);
+	assert_int_equal(only_evidence(), MT_EVIDENCE_MIDSTREAM);
+	assert_int_equal(mt_facts_security(only_facts()), MT_SECURITY_UNKNOWN);
+}
+
+static void without_payload_there_is_no_session(void **state)
+{
+	(void)state;
+	struct talk talk = talk_of(40000, 25);
+
+	shake_hands(&talk);
+	assert_int_equal(send_flags(&talk, MT_TO_SERVER, MT_TCP_RST, ""), MT_VERDICT_NO_PAYLOAD);
+	assert_int_equal(mt_engine_flows(engine), 0);
+	talk = talk_of(40001, 26);
+	assert_int_equal(client(&talk, "EHLO x\r\n"), MT_VERDICT_NOT_MAIL);
+	assert_int_equal(cells[MT_CELL0(FILTER_FALSE)], 1);
+}
+
+/* Limits. */
+
+static void a_full_table_refuses_and_counts(void **state)
+{
+	(void)state;
+	mt_engine_destroy(engine);
+	create(4, 8);
+	for (uint16_t i = 0; i < 6; i++) {
+		struct talk talk = talk_of((uint16_t)(40000 + i), 25);
+
+		assert_int_equal(server(&talk, "220 mx.example\r\n"),
+				 i < 4 ? MT_VERDICT_DIALOGUE : MT_VERDICT_REFUSED);
+	}
+	assert_int_equal(lost(MT_LOSS_TABLE_FULL), 2);
+	assert_int_equal(cells[MT_CELL0(FLOWS)], 4);
+	assert_int_equal(engine->sessions.free_pieces, 4);
+}
+
+static void a_full_pool_of_sessions_refuses_and_counts_and_recovers(void **state)
+{
+	(void)state;
+	mt_engine_destroy(engine);
+	create(64, 2);
+	struct talk first = talk_smtp(40000), second = talk_smtp(40001), third = talk_of(40002, 25);
+	shake_hands(&third);
+	assert_int_equal(server(&third, "220 "), MT_VERDICT_REFUSED);
+	assert_int_equal(lost(MT_LOSS_SESSIONS_FULL), 1);
+	assert_int_equal(mt_engine_flows(engine), 2);
+	say_goodbye(&first);
+	assert_int_equal(server(&third, "mx.example\r\n"), MT_VERDICT_DIALOGUE);
+	say_goodbye(&second);
+	say_goodbye(&third);
+	mt_engine_finish(engine, third.now_ns);
+	assert_int_equal(report_count, 3);
+	/* Its beginning was refused: the record says so. */
+	assert_true(reports[2].facts.is_midstream || reports[2].facts.has_gap);
+}
+
+/* Encrypted records, met in the middle on a port of implicit TLS: decided at once. */
+static struct talk talk_decided(uint16_t client_port)
+{
+	struct talk talk = talk_of(client_port, 993);
+
+	assert_int_equal(client(&talk, "\x17\x03\x03\x01\x01xxxx"), MT_VERDICT_DIALOGUE);
+	return talk;
+}
+
+static void a_decided_session_is_parked_and_only_counted(void **state)
+{
+	(void)state;
+	struct talk talk = talk_decided(40000);
+
+	assert_int_equal(report_count, 1);
+	assert_true(reports[0].has_facts && !reports[0].has_end);
+	assert_int_equal(engine->sessions.free_pieces, engine->sessions.pieces);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(server(&talk, "yyyyyyyyyy"), MT_VERDICT_DECIDED);
+	say_goodbye(&talk);
+	assert_int_equal(report_count, 2);
+	assert_true(!reports[1].has_facts && reports[1].has_end);
+	assert_int_equal(reports[1].handle, reports[0].handle);
+	assert_int_equal(reports[1].end.pkts[MT_TO_CLIENT], 11);
+	assert_int_equal(reports[1].end.bytes[MT_TO_CLIENT], 11 * 40 + 100);
+	assert_int_equal(reports[1].end.pkts[MT_TO_SERVER], 3);
+	assert_int_equal(reports[1].end.reason, MT_REASON_FIN);
+	assert_int_equal(cells[MT_CELL0(RECORDS_MADE)], 1);
+}
+
+static void handles_are_unique_while_parked_and_used_again(void **state)
+{
+	(void)state;
+	mt_engine_destroy(engine);
+	create(4, 4);
+	for (unsigned round = 0; round < 5; round++) {
+		struct talk talk[4];
+		uint32_t seen = 0;
+
+		report_count = 0;
+		for (uint16_t i = 0; i < 4; i++) {
+			talk[i] = talk_decided((uint16_t)(40000 + i));
+			assert_true(reports[i].handle < 4);
+			assert_false(seen >> reports[i].handle & 1);
+			seen |= 1u << reports[i].handle;
+		}
+		for (unsigned i = 0; i < 4; i++)
+			say_goodbye(&talk[i]);
+		assert_int_equal(report_count, 8);
+		assert_int_equal(engine->handle_count, 4);
+		mt_engine_sweep(engine, 1000, talk[3].now_ns + 2 * LINGER_NS);
+	}
+}
+
+static void what_the_ring_does_not_take_is_a_counted_loss(void **state)
+{
+	(void)state;
+	struct talk talk = talk_smtp(40000), decided;
+
+	is_ring_full = true;
+	say_goodbye(&talk);
+	assert_int_equal(lost(MT_LOSS_RECORD_RING_FULL), 1);
+	assert_int_equal(cells[MT_CELL0(RECORDS_MADE)], 1);
+	/* Facts that did not get through have no end to send, and their handle is free again. */
+	decided = talk_decided(40001);
+	assert_int_equal(lost(MT_LOSS_RECORD_RING_FULL), 2);
+	assert_int_equal(engine->handle_count, 64);
+	is_ring_full = false;
+	say_goodbye(&decided);
+	assert_int_equal(report_count, 0);
+	assert_int_equal(cells[MT_CELL0(RECORDS_MADE)], 2);
+	assert_int_equal(closed(MT_REASON_FIN), 2);
+	/* An end that did not get through leaves a parked half that is never written. */
+	decided = talk_decided(40002);
+	assert_int_equal(report_count, 1);
+	is_ring_full = true;
+	say_goodbye(&decided);
+	assert_int_equal(lost(MT_LOSS_RECORD_RING_FULL), 3);
+	assert_int_equal(cells[MT_CELL0(RECORDS_MADE)], 3);
+}
+
+/* Order and loss. */
+
+static void every_stream_byte_is_accounted_for(void **state)
+{
+	(void)state;
+	struct talk talk = talk_of(40000, 25);
+	struct mt_engine_packet packet;
+	uint64_t put_bytes = 0;
+
+	shake_hands(&talk);
+	static const char *const parts[] = {"220 mx", ".exam", "ple ESM", "TP\r\n"};
+	uint32_t seq[4];
+	for (unsigned i = 0; i < 4; i++) {
+		seq[i] = talk.seq[MT_TO_CLIENT];
+		miss(&talk, MT_TO_CLIENT, parts[i]);
+	}
+	/* The last first, one twice, one never. */
+	static const unsigned order[] = {3, 0, 0, 1};
+	for (unsigned i = 0; i < 4; i++) {
+		packet = packet_of(&talk, MT_TO_CLIENT, MT_TCP_ACK, mt_span_text(parts[order[i]]));
+		packet.packet.seq = seq[order[i]];
+		put_bytes += packet.packet.payload.len;
+		put(packet);
+	}
+	client(&talk, "");
+	say_goodbye(&talk);
+	mt_engine_finish(engine, talk.now_ns);
+	assert_int_equal(cells[MT_CELL0(STREAM_SKIPPED)], strlen(parts[2]));
+	assert_int_equal(cells[MT_CELL0(STREAM_REPEATED)], strlen(parts[0]));
+	assert_int_equal(cells[MT_CELL0(STREAM_DELIVERED)] + cells[MT_CELL0(STREAM_REPEATED)] +
+			     cells[MT_CELL0(STREAM_REFUSED)],
+			 put_bytes);
+}
+
+static void a_reply_that_is_seen_before_its_command_waits_for_it(void **state)
+{
+	(void)state;
+	struct talk talk = talk_smtp(40000);
+	/* X: STARTTLS and its answer, the answer through the quicker tap. */
+	struct mt_engine_packet command =
+	    packet_of(&talk, MT_TO_SERVER, MT_TCP_ACK, mt_span_text("STARTTLS\r\n"));
+	miss(&talk, MT_TO_SERVER, "STARTTLS\r\n");
+	server(&talk, "454 not now\r\n");
+	put(command);
+	say_goodbye(&talk);
+	assert_int_equal(only_facts()->response, MT_RESPONSE_REFUSED);
+	assert_string_equal(only_facts()->code, "454");
+	assert_int_equal(only_evidence(), MT_EVIDENCE_COMPLETE);
+}
+
+static void acknowledged_bytes_that_never_come_are_given_up_after_a_while(void **state)
+{
+	(void)state;
+	struct talk talk = talk_smtp(40000);
+
+	miss(&talk, MT_TO_SERVER, "STARTTLS\r\n");
+	server(&talk, "454 not now\r\n");
+	talk.now_ns += LACK_NS;
+	client(&talk, "QUIT\r\n");
+	assert_int_equal(report_count, 0);
+	server(&talk, "221 bye\r\n");
+	say_goodbye(&talk);
+	assert_int_equal(only_evidence(), MT_EVIDENCE_GAP);
+	assert_int_equal(reports[0].missing[MT_TO_SERVER], 10);
+	assert_false(only_facts()->is_requested);
+	assert_int_equal(mt_facts_outcome(only_facts()), MT_OUTCOME_OFFERED_UNUSED);
+}
+
+static void one_byte_segments_say_the_same(void **state)
+{
+	(void)state;
+	static const char dialogue[] = "S220-mx.example ESMTP\r\n\0S220 go\r\n\0CEHLO client.example\r\n\0"
+				       "S250-mx.example\r\n250-SIZE 1000\r\n250 STARTTLS\r\n\0CSTARTTLS\r\n\0"
+				       "S454 4.7.0 not now\r\n\0CAUTH LOGIN\r\n\0S334 VXNlcm5hbWU6\r\n\0"
+				       "Cc29tZWJvZHk=\r\n\0S334 UGFzc3dvcmQ6\r\n\0Cc2VzYW1l\r\n\0"
+				       "S235 2.7.0 hello somebody\r\n\0CDATA\r\n\0S354 go\r\n\0"
+				       "CSTARTTLS\r\n.\r\n\0S250 ok\r\n\0";
+	static struct mt_report whole;
+
+	for (unsigned piece = 100; piece > 0; piece = piece > 4 ? 4 : piece - 1) {
+		struct talk talk = talk_of(40000, 25);
+
+		mt_engine_destroy(engine);
+		create(64, 32);
+		shake_hands(&talk);
+		for (const char *turn = dialogue; *turn != 0; turn += strlen(turn) + 1)
+			for (size_t at = 1; turn[at] != 0; at += strnlen(turn + at, piece)) {
+				char part[101] = "";
+
+				strncpy(part, turn + at, piece);
+				if (*turn == 'S')
+					server(&talk, part);
+				else
+					client(&talk, part);
+			}
+		say_goodbye(&talk);
+		const struct mt_facts *facts = only_facts();
+		assert_int_equal(facts->messages, 1);
+		assert_int_equal(facts->auth_count, 1);
+		assert_int_equal(facts->auth[0].outcome, MT_AUTH_SUCCESS);
+		assert_int_equal(facts->auth[0].mechanism, MT_MECHANISM_LOGIN);
+		assert_int_equal(facts->response, MT_RESPONSE_REFUSED);
+		assert_null(memmem(facts->text, facts->text_len, "somebody", 8));
+		if (piece == 100)
+			whole = reports[0];
+		assert_int_equal(facts->anomalies, whole.facts.anomalies);
+		assert_int_equal(facts->text_len, whole.facts.text_len);
+		assert_memory_equal(facts->text, whole.facts.text, facts->text_len);
+	}
+}
+
+/* Privacy. */
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(a_session_leaves_one_record_when_both_sides_said_goodbye),
+	    TEST(stragglers_of_an_ended_session_open_nothing),
+	    TEST(a_reset_ends_a_session_at_once),
+	    TEST(an_idle_session_times_out_by_sweep_or_by_its_next_packet),
+	    TEST(a_new_syn_begins_a_new_session_and_a_repeated_one_does_not),
+	    TEST(sweep_and_finish_agree_on_who_is_too_late),
+	    TEST(a_dialogue_met_in_its_middle_is_said_to_be_so),
+	    TEST(what_is_recognised_as_nothing_is_a_record_only_without_its_beginning),
+	    TEST(without_payload_there_is_no_session),
+	    TEST(a_full_table_refuses_and_counts),
+	    TEST(a_full_pool_of_sessions_refuses_and_counts_and_recovers),
+	    TEST(a_decided_session_is_parked_and_only_counted),
+	    TEST(handles_are_unique_while_parked_and_used_again),
+	    TEST(what_the_ring_does_not_take_is_a_counted_loss),
+	    TEST(every_stream_byte_is_accounted_for),
+	    TEST(a_reply_that_is_seen_before_its_command_waits_for_it),
+	    TEST(acknowledged_bytes_that_never_come_are_given_up_after_a_while),
+	    TEST(one_byte_segments_say_the_same),
+	};
+	return cmocka_run_group_tests_name("session", tests, compile, release);
+}
