@@ -98,10 +98,11 @@ static bool read_next(struct mt_engine *engine, struct session *session, enum mt
 	if (!side->stream.has_base || !mt_stream_peek(&side->stream, &engine->pieces, &chunk) ||
 	    !is_due(engine, session, direction, &chunk))
 		return false;
+	session->is_again = false;
 	size_t taken = mt_session_read(engine, session, direction, &chunk);
-	side->is_stuck = taken == 0;
+	side->is_stuck = taken == 0 && !session->is_again;
 	mt_stream_consume(&side->stream, &engine->pieces, taken);
-	return taken > 0;
+	return taken > 0 || session->is_again;
 }
 
 /* Read whatever is due, either direction as long as it goes on. */

@@ -129,6 +129,7 @@ static size_t read_lines(struct mt_engine *engine, struct session *session, enum
 					.has_ack = chunk->has_ack,
 					.time_ns = chunk->time_ns};
 		mail->dialogue->skipped(mail, &engine->env, direction, &line);
+		session->is_again = taken == 0;
 	} else if (event == MT_FRAMING_LINE) {
 		if (mail->dialogue != NULL)
 			give_line(engine, session, direction, &line);
@@ -244,6 +245,7 @@ static size_t read_tls(struct mt_engine *engine, struct session *session, enum m
 			leave_tls(engine, session);
 		else
 			mt_tls_gap(&session->tls, &engine->pieces, direction);
+		session->is_again = taken == 0;
 		return taken;
 	case MT_TLS_DONE:
 		mail->facts.established_ns = chunk->time_ns;
@@ -347,6 +349,7 @@ static size_t read_unknown(struct mt_engine *engine, struct session *session, en
 	    !mt_identify_begins_like_greeting(chunk->bytes)) {
 		session->is_client_first = true;
 		session->side[MT_TO_SERVER].is_stuck = false;
+		session->is_again = true;
 		return 0;
 	}
 	return read_lines(engine, session, direction, chunk);

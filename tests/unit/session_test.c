@@ -378,6 +378,24 @@ static void what_is_recognised_as_nothing_is_a_record_only_without_its_beginning
 	assert_int_equal(mt_facts_security(only_facts()), MT_SECURITY_UNKNOWN);
 }
 
+static void what_speaks_something_else_leaves_a_count_and_no_record(void **state)
+{
+	(void)state;
+	struct talk talk = talk_of(40000, 25);
+
+	shake_hands(&talk);
+	client(&talk, "GET / HTTP/1.1\r\n");
+	server(&talk, "HTTP/1.1 400 Bad Request\r\n");
+	assert_int_equal(client(&talk, "x"), MT_VERDICT_NOT_MAIL_FLOW);
+	assert_int_equal(server(&talk, "220 mx.example\r\n"), MT_VERDICT_NOT_MAIL_FLOW);
+	say_goodbye(&talk);
+	mt_engine_finish(engine, talk.now_ns);
+	assert_int_equal(report_count, 0);
+	assert_int_equal(cells[MT_CELL2(ANOMALIES, MT_PROTOCOL_SMTP, MT_ANOMALY_NOT_MAIL_ON_MAIL_PORT)], 1);
+	assert_int_equal(cells[MT_CELL0(SESSIONS_OPENED)], 0);
+	assert_int_equal(cells[MT_CELL0(RECORDS_MADE)], 0);
+}
+
 static void without_payload_there_is_no_session(void **state)
 {
 	(void)state;
@@ -621,6 +639,23 @@ static void one_byte_segments_say_the_same(void **state)
 	}
 }
 
+static void a_text_that_answers_a_hello_is_read_at_once(void **state)
+{
+	(void)state;
+	/* A hello to a server of clear mail, which answers with its greeting and hangs up. */
+	static const uint8_t hello[] = {0x16, 0x03, 0x01, 0x00, 0x40, 0x01, 0x00, 0x00, 0x3c, 0x03, 0x03};
+	struct talk talk = talk_of(40000, 25);
+
+	shake_hands(&talk);
+	put(packet_of(&talk, MT_TO_SERVER, MT_TCP_ACK, mt_span(hello, sizeof(hello))));
+	talk.seq[MT_TO_SERVER] += sizeof(hello);
+	server(&talk, "220 mx.example ESMTP\r\n");
+	assert_int_equal(engine->pieces.free_pieces, engine->pieces.pieces);
+	say_goodbye(&talk);
+	assert_text(only_facts()->banner, "mx.example ESMTP");
+	assert_int_equal(mt_facts_security(only_facts()), MT_SECURITY_CLEARTEXT);
+}
+
 /* Privacy. */
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -636,6 +671,7 @@ int main(void)
 	    TEST(sweep_and_finish_agree_on_who_is_too_late),
 	    TEST(a_dialogue_met_in_its_middle_is_said_to_be_so),
 	    TEST(what_is_recognised_as_nothing_is_a_record_only_without_its_beginning),
+	    TEST(what_speaks_something_else_leaves_a_count_and_no_record),
 	    TEST(without_payload_there_is_no_session),
 	    TEST(a_full_table_refuses_and_counts),
 	    TEST(a_full_pool_of_sessions_refuses_and_counts_and_recovers),
@@ -646,6 +682,7 @@ int main(void)
 	    TEST(a_reply_that_is_seen_before_its_command_waits_for_it),
 	    TEST(acknowledged_bytes_that_never_come_are_given_up_after_a_while),
 	    TEST(one_byte_segments_say_the_same),
+	    TEST(a_text_that_answers_a_hello_is_read_at_once),
 	};
 	return cmocka_run_group_tests_name("session", tests, compile, release);
 }
