@@ -264,7 +264,7 @@ static bool may_evict(void *context, struct mt_flow *flow)
 
 	if (flow->state == MT_FLOW_DIALOGUE || engine->flows.used < engine->flows.limit)
 		return false;
-	if (flow->state != MT_FLOW_ENDED && engine->sweep_now_ns - flow->last_seen_ns < LINGER_NS)
+	if (flow->state != MT_FLOW_ENDED && engine->sweep_now_ns < flow->last_seen_ns + LINGER_NS)
 		return false;
 	mt_session_end(engine, flow, MT_REASON_EVICTED);
 	engine->env.cells[MT_CELL1(LOST, MT_LOSS_FLOW_EVICTED)]++;

@@ -501,6 +501,26 @@ static void handles_are_unique_while_parked_and_used_again(void **state)
 	}
 }
 
+static void idle_decided_flows_make_room(void **state)
+{
+	(void)state;
+	mt_engine_destroy(engine);
+	create(2, 4);
+	struct talk talk = talk_decided(40000), other = talk_decided(40001), third = talk_of(40002, 25);
+	/* Nobody idle: refused. A clock that goes back a little (two queues) makes nobody idle. */
+	assert_int_equal(server(&third, "220 mx.example\r\n"), MT_VERDICT_REFUSED);
+	third.now_ns = START - 1;
+	assert_int_equal(server(&third, "220 mx.example\r\n"), MT_VERDICT_REFUSED);
+	other.now_ns = third.now_ns = START + 2 * LINGER_NS;
+	client(&other, "x");
+	assert_int_equal(server(&third, "220 mx.example\r\n"), MT_VERDICT_DIALOGUE);
+	assert_int_equal(lost(MT_LOSS_FLOW_EVICTED), 1);
+	assert_int_equal(closed(MT_REASON_EVICTED), 1);
+	assert_int_equal(reports[report_count - 1].end.reason, MT_REASON_EVICTED);
+	assert_int_equal(reports[report_count - 1].end.pkts[MT_TO_SERVER], 1);
+	(void)talk;
+}
+
 static void what_the_ring_does_not_take_is_a_counted_loss(void **state)
 {
 	(void)state;
@@ -677,6 +697,7 @@ int main(void)
 	    TEST(a_full_pool_of_sessions_refuses_and_counts_and_recovers),
 	    TEST(a_decided_session_is_parked_and_only_counted),
 	    TEST(handles_are_unique_while_parked_and_used_again),
+	    TEST(idle_decided_flows_make_room),
 	    TEST(what_the_ring_does_not_take_is_a_counted_loss),
 	    TEST(every_stream_byte_is_accounted_for),
 	    TEST(a_reply_that_is_seen_before_its_command_waits_for_it),
