@@ -359,6 +359,15 @@ static void end_if_over(struct mt_engine *engine, struct mt_flow *flow)
 	mt_session_end(engine, flow, closing_reason(flow, MT_REASON_FIN));
 }
 
+/* Up to where the packet acknowledges bytes: a FIN takes a number, but is none. */
+static uint32_t acked_bytes(const struct mt_flow *flow, const struct mt_engine_packet *packet)
+{
+	unsigned other = packet->side ^ 1;
+	bool is_fin = (flow->has_fin >> other & 1) && packet->packet.ack == flow->fin_seq[other] + 1;
+
+	return packet->packet.ack - is_fin;
+}
+
 static void read_dialogue(struct mt_engine *engine, struct mt_flow *flow,
 			  const struct mt_engine_packet *packet)
 {
@@ -377,8 +386,9 @@ static void read_dialogue(struct mt_engine *engine, struct mt_flow *flow,
 		mt_stream_set_base(&session->side[direction].stream, tcp->seq + 1, false);
 		session->side[direction].is_start_known = true;
 	}
-	if (has_ack && !mt_session_is_decided(session))
-		mt_session_prove(session, direction, tcp->ack);
+	/* What resets a connection need not be one of its ends, and may acknowledge anything. */
+	if (has_ack && (tcp->tcp_flags & MT_TCP_RST) == 0 && !mt_session_is_decided(session))
+		mt_session_prove(session, direction, acked_bytes(flow, packet));
 	if (tcp->payload.len > 0 && !mt_session_is_decided(session)) {
 		struct mt_segment segment = {.payload = tcp->payload,
 					     .seq = tcp->seq + has_syn,

@@ -177,7 +177,7 @@ static bool force(struct mt_engine *engine, struct session *session)
 {
 	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++) {
 		struct side *side = &session->side[direction];
-		uint32_t held;
+		uint32_t end;
 
 		if (has_unread(engine, side)) {
 			if (!mt_session_is_waiting(session, direction) || session->mail.dialogue == NULL)
@@ -186,8 +186,9 @@ static bool force(struct mt_engine *engine, struct session *session)
 			if (!mt_session_is_waiting(session, direction))
 				return true;
 		} else if (side->stream.has_base &&
-			   mt_stream_first_held(&side->stream, &engine->pieces, &held)) {
-			skip_hole(engine, session, direction, held);
+			   (mt_stream_first_held(&side->stream, &engine->pieces, &end) ||
+			    find_hole(engine, side, &end))) {
+			skip_hole(engine, session, direction, end);
 			return true;
 		}
 	}

@@ -616,6 +616,20 @@ static void acknowledged_bytes_that_never_come_are_given_up_after_a_while(void *
 	assert_int_equal(mt_facts_outcome(only_facts()), MT_OUTCOME_OFFERED_UNUSED);
 }
 
+static void acknowledged_bytes_missing_at_the_very_end_are_a_gap(void **state)
+{
+	(void)state;
+	struct talk talk = talk_smtp(40000);
+
+	client(&talk, "STARTTLS\r\n");
+	miss(&talk, MT_TO_CLIENT, "454 not now\r\n");
+	say_goodbye(&talk);
+	mt_engine_finish(engine, talk.now_ns);
+	assert_int_equal(only_evidence(), MT_EVIDENCE_GAP);
+	assert_int_equal(reports[0].end.missing[MT_TO_CLIENT], 13);
+	assert_int_equal(mt_facts_outcome(only_facts()), MT_OUTCOME_UNKNOWN);
+}
+
 static void one_byte_segments_say_the_same(void **state)
 {
 	(void)state;
@@ -702,6 +716,7 @@ int main(void)
 	    TEST(every_stream_byte_is_accounted_for),
 	    TEST(a_reply_that_is_seen_before_its_command_waits_for_it),
 	    TEST(acknowledged_bytes_that_never_come_are_given_up_after_a_while),
+	    TEST(acknowledged_bytes_missing_at_the_very_end_are_a_gap),
 	    TEST(one_byte_segments_say_the_same),
 	    TEST(a_text_that_answers_a_hello_is_read_at_once),
 	};
