@@ -71,6 +71,17 @@ static void look_for_lack(struct mt_engine *engine, struct session *session, enu
 		side->lacking_ns = session->now_ns;
 }
 
+/* The other direction's next bytes acknowledge this one's, which acknowledge them: no two honest ends send
+ * such, and each would wait for the other for ever. */
+static bool is_contradiction(const struct mt_engine *engine, const struct side *side,
+			     const struct side *other)
+{
+	struct mt_chunk chunk;
+
+	return mt_stream_peek(&other->stream, &engine->pieces, &chunk) && chunk.has_ack &&
+	       mt_seq_diff(chunk.ack, side->stream.next) > 0;
+}
+
 /* The next bytes of a direction may be read once everything they acknowledge has been. */
 static bool is_due(const struct mt_engine *engine, const struct session *session, enum mt_direction direction,
 		   const struct mt_chunk *chunk)
@@ -87,7 +98,8 @@ static bool is_due(const struct mt_engine *engine, const struct session *session
 	uint32_t in_hand = mt_stream_in_hand(&other->stream, &engine->pieces);
 	if (mt_seq_diff(chunk->ack, in_hand) > 1)
 		return false;
-	return mt_session_is_waiting(session, opposite) || other->is_stuck || in_hand == other->stream.next;
+	return mt_session_is_waiting(session, opposite) || other->is_stuck || in_hand == other->stream.next ||
+	       is_contradiction(engine, &session->side[direction], other);
 }
 
 static bool read_next(struct mt_engine *engine, struct session *session, enum mt_direction direction)

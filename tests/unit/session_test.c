@@ -630,6 +630,29 @@ static void acknowledged_bytes_missing_at_the_very_end_are_a_gap(void **state)
 	assert_int_equal(mt_facts_outcome(only_facts()), MT_OUTCOME_UNKNOWN);
 }
 
+static void two_directions_never_wait_for_each_other_for_ever(void **state)
+{
+	(void)state;
+	/* Each acknowledges the other's bytes: no two honest ends can have sent these. */
+	struct talk talk = talk_smtp(40000);
+	struct mt_engine_packet command =
+	    packet_of(&talk, MT_TO_SERVER, MT_TCP_ACK, mt_span_text("NOOP\r\n"));
+	struct mt_engine_packet reply =
+	    packet_of(&talk, MT_TO_CLIENT, MT_TCP_ACK, mt_span_text("250 ok\r\n"));
+
+	command.packet.ack += 8;
+	reply.packet.ack += 6;
+	put(command);
+	put(reply);
+	miss(&talk, MT_TO_SERVER, "NOOP\r\n");
+	miss(&talk, MT_TO_CLIENT, "250 ok\r\n");
+	assert_int_equal(engine->pieces.free_pieces, engine->pieces.pieces);
+	client(&talk, "STARTTLS\r\n");
+	server(&talk, "454 no\r\n");
+	say_goodbye(&talk);
+	assert_int_equal(only_facts()->response, MT_RESPONSE_REFUSED);
+}
+
 static void one_byte_segments_say_the_same(void **state)
 {
 	(void)state;
@@ -717,6 +740,7 @@ int main(void)
 	    TEST(a_reply_that_is_seen_before_its_command_waits_for_it),
 	    TEST(acknowledged_bytes_that_never_come_are_given_up_after_a_while),
 	    TEST(acknowledged_bytes_missing_at_the_very_end_are_a_gap),
+	    TEST(two_directions_never_wait_for_each_other_for_ever),
 	    TEST(one_byte_segments_say_the_same),
 	    TEST(a_text_that_answers_a_hello_is_read_at_once),
 	};
