@@ -251,6 +251,9 @@ static void init_session(const struct mt_engine *engine, struct session *session
 		       sizeof(mail->client_line));
 	mt_framer_init(&mail->framer[MT_TO_CLIENT], MT_TO_CLIENT, mail->server_line,
 		       sizeof(mail->server_line));
+	/* The first line may be IMAP's, and end in a literal. */
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
+		mail->framer[direction].has_literals = true;
 	mail->facts.protocol = MT_PROTOCOL_COUNT;
 	mail->facts.start_ns = syn != NULL ? syn->time_ns : packet->time_ns;
 	mail->facts.synack_ns = syn != NULL ? syn->synack_ns : 0;

@@ -26,6 +26,8 @@ static void adopt(struct mt_engine *engine, struct session *session, enum mt_pro
 	mail->dialogue = engine->config.shared->dialogues[protocol];
 	mail->facts.protocol = (uint8_t)protocol;
 	mail->facts.detected_by = (uint8_t)detected_by;
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
+		mail->framer[direction].has_literals = false;
 	mail->dialogue->begin(mail);
 	if (session->is_implicit_port)
 		mt_mail_flag(mail, MT_ANOMALY_PLAINTEXT_ON_IMPLICIT_PORT);
@@ -78,7 +80,7 @@ static void judge_server_line(struct mt_engine *engine, struct session *session,
 	}
 }
 
-static void judge_client_line(struct mt_engine *engine, struct session *session, const struct mt_line *line)
+static void judge_client_line(struct mt_engine *engine, struct session *session, struct mt_line *line)
 {
 	bool has_greeting = session->greeting.len > 0;
 	enum mt_protocol hint = has_greeting ? session->greeting_protocol : session->hint;
@@ -98,6 +100,9 @@ static void judge_client_line(struct mt_engine *engine, struct session *session,
 	} else {
 		adopt(engine, session, result.protocol, MT_DETECTED_DIALOGUE, false);
 	}
+	/* Without the server nobody knows whether a literal was let through: only a credential is worth the
+	 * guess. */
+	line->has_literal &= line->is_cut || session->side[MT_TO_CLIENT].is_seen;
 	give_line(engine, session, MT_TO_SERVER, line);
 }
 

@@ -715,6 +715,25 @@ static void a_text_that_answers_a_hello_is_read_at_once(void **state)
 
 /* Privacy. */
 
+static void the_literals_of_a_first_line_are_credentials_too(void **state)
+{
+	(void)state;
+	/* Met where the client logs in: RFC 9051 6.2.3, 4.3. */
+	struct talk talk = talk_of(40000, 143);
+
+	client(&talk, "a LOGIN {8}\r\n");
+	server(&talk, "+ go\r\n");
+	client(&talk, "somebody ses");
+	for (uint32_t i = 0; i < engine->sessions.untouched; i++)
+		assert_null(memmem(mt_pool_at(&engine->sessions, i), engine->sessions.piece_bytes, "ses", 3));
+	client(&talk, "ame\r\n");
+	server(&talk, "a OK in\r\n");
+	say_goodbye(&talk);
+	mt_engine_finish(engine, talk.now_ns);
+	assert_int_equal(only_facts()->auth_count, 1);
+	assert_int_equal(only_facts()->auth[0].outcome, MT_AUTH_SUCCESS);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -743,6 +762,7 @@ int main(void)
 	    TEST(two_directions_never_wait_for_each_other_for_ever),
 	    TEST(one_byte_segments_say_the_same),
 	    TEST(a_text_that_answers_a_hello_is_read_at_once),
+	    TEST(the_literals_of_a_first_line_are_credentials_too),
 	};
 	return cmocka_run_group_tests_name("session", tests, compile, release);
 }
