@@ -34,7 +34,9 @@ static void adopt(struct mt_engine *engine, struct session *session, enum mt_pro
 	/* The client may wait no more: what the server says next may answer it. */
 	session->side[MT_TO_SERVER].is_stuck = false;
 	/* A dialogue met in its middle is one whose beginning was lost. */
-	if (!is_greeted && (!session->side[MT_TO_CLIENT].is_start_known || session->unknown_lines > 0))
+	const struct side *server = &session->side[MT_TO_CLIENT];
+	if (!is_greeted &&
+	    (!server->is_start_known || server->stream.missing_bytes > 0 || session->unknown_lines > 0))
 		mail->dialogue->gap(mail, &engine->env, MT_TO_CLIENT);
 }
 

@@ -630,6 +630,25 @@ static void acknowledged_bytes_missing_at_the_very_end_are_a_gap(void **state)
 	assert_int_equal(mt_facts_outcome(only_facts()), MT_OUTCOME_UNKNOWN);
 }
 
+static void a_lost_greeting_does_not_make_the_first_reply_a_greeting(void **state)
+{
+	(void)state;
+	struct talk talk = talk_of(40000, 110);
+
+	shake_hands(&talk);
+	miss(&talk, MT_TO_CLIENT, "+OK ready\r\n");
+	client(&talk, "USER somebody\r\n");
+	talk.now_ns += LACK_NS;
+	server(&talk, "+OK\r\n");
+	client(&talk, "PASS sesame\r\n");
+	server(&talk, "-ERR no such somebody\r\n");
+	say_goodbye(&talk);
+	mt_engine_finish(engine, talk.now_ns);
+	assert_int_equal(only_facts()->banner.len, 0);
+	assert_int_equal(only_facts()->auth_count, 1);
+	assert_int_equal(only_facts()->auth[0].outcome, MT_AUTH_FAILURE);
+}
+
 static void two_directions_never_wait_for_each_other_for_ever(void **state)
 {
 	(void)state;
@@ -759,6 +778,7 @@ int main(void)
 	    TEST(a_reply_that_is_seen_before_its_command_waits_for_it),
 	    TEST(acknowledged_bytes_that_never_come_are_given_up_after_a_while),
 	    TEST(acknowledged_bytes_missing_at_the_very_end_are_a_gap),
+	    TEST(a_lost_greeting_does_not_make_the_first_reply_a_greeting),
 	    TEST(two_directions_never_wait_for_each_other_for_ever),
 	    TEST(one_byte_segments_say_the_same),
 	    TEST(a_text_that_answers_a_hello_is_read_at_once),
