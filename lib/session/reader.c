@@ -60,6 +60,13 @@ static void name_no_protocol(struct session *session, enum mt_direction directio
 		session->mail.stage = MT_STAGE_OPAQUE;
 }
 
+/* A refusal answers a command where it is not known to be the first thing said, and may name an address. */
+static bool may_greet(const struct session *session, struct mt_span text)
+{
+	return session->side[MT_TO_CLIENT].is_start_known || text.data[0] == '2' || text.data[0] == '+' ||
+	       text.data[0] == '*';
+}
+
 static void judge_server_line(struct mt_engine *engine, struct session *session, const struct mt_line *line)
 {
 	bool is_first =
@@ -70,11 +77,13 @@ static void judge_server_line(struct mt_engine *engine, struct session *session,
 	if (result.answer == MT_IDENTIFY_NO) {
 		name_no_protocol(session, MT_TO_CLIENT);
 	} else if (result.answer == MT_IDENTIFY_PERHAPS) {
-		session->greeting = mt_mail_keep_text(&session->mail, &engine->env,
-						      mt_span_first(line->text, MT_MAIL_BANNER_MAX));
-		session->greeting_protocol = (uint8_t)result.protocol;
-		session->unknown_lines++;
-	} else if (result.is_greeting) {
+		if (session->greeting.len == 0) {
+			session->greeting = mt_mail_keep_text(&session->mail, &engine->env,
+							      mt_span_first(line->text, MT_MAIL_BANNER_MAX));
+			session->greeting_protocol = (uint8_t)result.protocol;
+		}
+		session->is_not_mail = ++session->unknown_lines >= UNKNOWN_LINES_MAX;
+	} else if (result.is_greeting && may_greet(session, line->text)) {
 		adopt_greeting(engine, session, result.protocol, line);
 	} else {
 		adopt(engine, session, result.protocol, MT_DETECTED_DIALOGUE, false);

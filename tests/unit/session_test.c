@@ -753,6 +753,37 @@ static void the_literals_of_a_first_line_are_credentials_too(void **state)
 	assert_int_equal(only_facts()->auth[0].outcome, MT_AUTH_SUCCESS);
 }
 
+static void a_refusal_met_in_the_middle_is_no_greeting(void **state)
+{
+	(void)state;
+	struct talk talk = talk_of(40000, 25);
+
+	server(&talk, "550 5.1.1 <somebody@example.org>: Recipient address rejected\r\n");
+	client(&talk, "RCPT TO:<other@example.org>\r\n");
+	mt_engine_finish(engine, talk.now_ns);
+	assert_int_equal(only_facts()->banner.len, 0);
+	assert_null(memmem(only_facts()->text, only_facts()->text_len, "somebody", 8));
+	assert_int_equal(only_evidence(), MT_EVIDENCE_MIDSTREAM);
+}
+
+static void many_doubtful_lines_fill_no_store(void **state)
+{
+	(void)state;
+	/* An FTP server's long greeting. */
+	struct talk talk = talk_of(40000, 2121);
+
+	for (unsigned i = 0; i < 40; i++)
+		server(
+		    &talk,
+		    "220-Welcome to the archive of everything, where this line is long enough to count\r\n");
+	server(&talk, "220 go\r\n");
+	assert_int_equal(lost(MT_LOSS_TEXT_LIMIT), 0);
+	client(&talk, "USER anonymous\r\n");
+	assert_int_equal(client(&talk, "x"), MT_VERDICT_NOT_MAIL_FLOW);
+	mt_engine_finish(engine, talk.now_ns);
+	assert_int_equal(report_count, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -783,6 +814,8 @@ int main(void)
 	    TEST(one_byte_segments_say_the_same),
 	    TEST(a_text_that_answers_a_hello_is_read_at_once),
 	    TEST(the_literals_of_a_first_line_are_credentials_too),
+	    TEST(a_refusal_met_in_the_middle_is_no_greeting),
+	    TEST(many_doubtful_lines_fill_no_store),
 	};
 	return cmocka_run_group_tests_name("session", tests, compile, release);
 }
