@@ -126,6 +126,15 @@ static void absorb(struct mt_engine *engine, struct mt_flow *flow, struct sessio
 	release(engine, flow, session);
 }
 
+/* Nowhere to park: the record goes out at once. */
+static void end_early(struct mt_engine *engine, const struct mt_flow *flow, const struct session *session)
+{
+	fill_end(&engine->report, flow, session->client_side, MT_REASON_EVICTED);
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
+		engine->report.end.missing[direction] = engine->report.missing[direction];
+	engine->env.cells[MT_CELL1(LOST, MT_LOSS_PARKED_FULL)]++;
+}
+
 void mt_session_park(struct mt_engine *engine, struct mt_flow *flow, struct session *session)
 {
 	if (!is_mail(session)) {
@@ -137,13 +146,16 @@ void mt_session_park(struct mt_engine *engine, struct mt_flow *flow, struct sess
 	conclude(session);
 	conclude_end(session, MT_REASON_COUNT);
 	engine->report.has_end = false;
-	engine->report.handle =
-	    engine->handle_count > 0 ? engine->handles[--engine->handle_count] : HANDLE_NONE;
+	engine->report.handle = HANDLE_NONE;
 	fill_facts(&engine->report, session);
+	if (engine->handle_count > 0)
+		engine->report.handle = engine->handles[--engine->handle_count];
+	else
+		end_early(engine, flow, session);
 	flow->state = MT_FLOW_DECIDED;
 	flow->handle = engine->report.handle;
 	flow->client_side = session->client_side;
-	if (!emit(engine)) {
+	if (!emit(engine) && flow->handle != HANDLE_NONE) {
 		engine->handles[engine->handle_count++] = flow->handle;
 		flow->handle = HANDLE_NONE;
 	}

@@ -548,6 +548,27 @@ static void what_the_ring_does_not_take_is_a_counted_loss(void **state)
 	assert_int_equal(cells[MT_CELL0(RECORDS_MADE)], 3);
 }
 
+static void a_record_that_finds_no_handle_goes_out_at_once(void **state)
+{
+	(void)state;
+	mt_engine_destroy(engine);
+	create(1, 4);
+	struct talk talk = talk_decided(40000);
+	/* The parked half stays in the control thread's hands: its handle cannot be used again. */
+	is_ring_full = true;
+	say_goodbye(&talk);
+	is_ring_full = false;
+	mt_engine_sweep(engine, 1000, talk.now_ns + 2 * LINGER_NS);
+	report_count = 0;
+	talk = talk_decided(40001);
+	assert_int_equal(report_count, 1);
+	assert_true(reports[0].has_facts && reports[0].has_end);
+	assert_int_equal(reports[0].end.reason, MT_REASON_EVICTED);
+	assert_int_equal(lost(MT_LOSS_PARKED_FULL), 1);
+	say_goodbye(&talk);
+	assert_int_equal(report_count, 1);
+}
+
 /* Order and loss. */
 
 static void every_stream_byte_is_accounted_for(void **state)
@@ -805,6 +826,7 @@ int main(void)
 	    TEST(handles_are_unique_while_parked_and_used_again),
 	    TEST(idle_decided_flows_make_room),
 	    TEST(what_the_ring_does_not_take_is_a_counted_loss),
+	    TEST(a_record_that_finds_no_handle_goes_out_at_once),
 	    TEST(every_stream_byte_is_accounted_for),
 	    TEST(a_reply_that_is_seen_before_its_command_waits_for_it),
 	    TEST(acknowledged_bytes_that_never_come_are_given_up_after_a_while),
