@@ -241,8 +241,10 @@ static void end_auth(struct mt_turn *turn, enum mt_auth outcome)
 	imap->secrets -= imap->secrets > 0;
 	if (imap->secrets == 0)
 		turn->mail->framer[MT_TO_CLIENT].words_shown = 0;
-	if (client_of(turn)->mode == MT_FRAMING_WAIT || client_of(turn)->mode == MT_FRAMING_SKIP ||
-	    client_of(turn)->mode == MT_FRAMING_SECRET)
+	/* A STARTTLS sent in one go with the LOGIN waits for its own answer. */
+	if (turn->mail->stage == MT_STAGE_CLEAR &&
+	    (client_of(turn)->mode == MT_FRAMING_WAIT || client_of(turn)->mode == MT_FRAMING_SKIP ||
+	     client_of(turn)->mode == MT_FRAMING_SECRET))
 		read_commands(turn);
 }
 

@@ -787,6 +787,22 @@ static void a_refusal_met_in_the_middle_is_no_greeting(void **state)
 	assert_int_equal(only_evidence(), MT_EVIDENCE_MIDSTREAM);
 }
 
+static void a_command_pipelined_behind_starttls_is_an_injection_whatever_else_is_answered(void **state)
+{
+	(void)state;
+	/* G11, I5. */
+	struct talk talk = talk_of(40000, 143);
+
+	shake_hands(&talk);
+	server(&talk, "* OK ready\r\n");
+	client(&talk, "a LOGIN somebody sesame\r\nb STARTTLS\r\nc NOOP\r\n");
+	server(&talk, "a OK in\r\n");
+	server(&talk, "b OK begin\r\n");
+	say_goodbye(&talk);
+	assert_int_equal(only_facts()->auth[0].outcome, MT_AUTH_SUCCESS);
+	assert_true(only_facts()->anomalies >> MT_ANOMALY_CLIENT_INJECTION & 1);
+}
+
 static void many_doubtful_lines_fill_no_store(void **state)
 {
 	(void)state;
@@ -837,6 +853,7 @@ int main(void)
 	    TEST(a_text_that_answers_a_hello_is_read_at_once),
 	    TEST(the_literals_of_a_first_line_are_credentials_too),
 	    TEST(a_refusal_met_in_the_middle_is_no_greeting),
+	    TEST(a_command_pipelined_behind_starttls_is_an_injection_whatever_else_is_answered),
 	    TEST(many_doubtful_lines_fill_no_store),
 	};
 	return cmocka_run_group_tests_name("session", tests, compile, release);
