@@ -10,7 +10,7 @@ enum state {
 #include "imap.def"
 #undef STATE
 	STATE_COUNT,
-	STATE_SAME
+	STATE_SAME = MT_STATE_SAME
 };
 
 enum event {
@@ -79,7 +79,6 @@ struct imap {
 		uint8_t verb; /* VERB_COUNT marks a free place */
 		uint8_t slot; /* of the authentication */
 	} remembered[REMEMBERED_MAX];
-	uint8_t state;	   /* enum state */
 	uint8_t secrets;   /* remembered commands with a credential */
 	uint8_t auth_slot; /* of the SASL exchange under way */
 	uint8_t command;   /* verb of the command whose literal is being read */
@@ -144,6 +143,18 @@ static void none(struct mt_turn *turn)
 	(void)turn;
 }
 
+static void lose_client(struct mt_turn *turn)
+{
+	imap_of(turn->mail)->is_continuation = false;
+}
+
+static void lose_server(struct mt_turn *turn)
+{
+	imap_of(turn->mail)->is_greeted = true;
+	imap_of(turn->mail)->is_server_continuation = false;
+	turn->mail->list.is_open = false;
+}
+
 static void remember(struct mt_turn *turn)
 {
 	remember_as(turn, turn->verb, 0);
@@ -193,6 +204,7 @@ static void expose(struct mt_turn *turn)
 
 static void hide_all(struct mt_turn *turn)
 {
+	lose_server(turn);
 	mt_framer_set(client_of(turn), MT_FRAMING_SKIP, 0);
 }
 
@@ -217,6 +229,13 @@ static void skip_literal(struct mt_turn *turn)
 								    : client->count);
 	if (client->mode == MT_FRAMING_LINES && imap_of(turn->mail)->command == VERB_LOGIN)
 		mt_framer_set(client, MT_FRAMING_SECRET, 0);
+}
+
+/* The go-ahead, or the refusal, was lost. */
+static void guess_literal(struct mt_turn *turn)
+{
+	lose_server(turn);
+	skip_literal(turn);
 }
 
 /* Behind a literal the command's line goes on; behind one of LOGIN it is a credential still. */
@@ -282,15 +301,9 @@ static void refuse_tls(struct mt_turn *turn)
 
 static void await_tls(struct mt_turn *turn)
 {
+	lose_server(turn);
 	turn->mail->stage = MT_STAGE_ACCEPTED;
 	read_commands(turn);
-}
-
-static void lose_server(struct mt_turn *turn)
-{
-	imap_of(turn->mail)->is_greeted = true;
-	imap_of(turn->mail)->is_server_continuation = false;
-	turn->mail->list.is_open = false;
 }
 
 /* Rows for every state come first; what a state does differently overrides them. */
@@ -305,21 +318,10 @@ static const struct mt_transition table[STATE_COUNT][EVENT_COUNT] = {
 };
 #pragma GCC diagnostic pop
 
-static void step(struct mt_turn *turn, enum event event)
-{
-	struct imap *imap = imap_of(turn->mail);
-	struct mt_transition cell = table[imap->state][event];
-
-	if (cell.next != STATE_SAME)
-		imap->state = cell.next;
-	cell.act(turn);
-}
-
 static void begin(struct mt_mail *mail)
 {
 	struct imap *imap = imap_of(mail);
 
-	memset(mail->state, 0, sizeof(mail->state));
 	for (unsigned i = 0; i < REMEMBERED_MAX; i++)
 		imap->remembered[i].verb = VERB_COUNT;
 	mail->framer[MT_TO_SERVER].has_literals = true;
@@ -344,7 +346,7 @@ static void read_command(struct mt_turn *turn)
 	mt_span_word(&turn->rest);
 	turn->mail->facts.has_client_line = true;
 	imap->command = (uint8_t)turn->verb;
-	step(turn, send_event[turn->verb]);
+	mt_dialogue_step(turn, send_event[turn->verb]);
 }
 
 static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line)
@@ -352,15 +354,15 @@ static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 	struct imap *imap = imap_of(mail);
 	struct mt_turn turn = {.mail = mail, .env = env, .line = line, .verb = VERB_OTHER};
 
-	if (imap->state == STATE_AUTH) {
-		step(&turn, EVENT_SECRET);
+	if (mail->position == STATE_AUTH) {
+		mt_dialogue_step(&turn, EVENT_SECRET);
 		return;
 	}
 	if (!imap->is_continuation)
 		read_command(&turn);
 	/* AUTHENTICATE takes no literal, and STARTTLS no argument. */
-	if (line->has_literal && imap->state != STATE_AUTH && imap->state != STATE_ASKED)
-		step(&turn, line->is_literal_sync ? EVENT_LITERAL_SYNC : EVENT_LITERAL_NOW);
+	if (line->has_literal && mail->position != STATE_AUTH && mail->position != STATE_ASKED)
+		mt_dialogue_step(&turn, line->is_literal_sync ? EVENT_LITERAL_SYNC : EVENT_LITERAL_NOW);
 	else
 		imap->is_continuation = false;
 }
@@ -470,7 +472,7 @@ static void tagged(struct mt_turn *turn, struct mt_span word)
 			continue;
 		imap->remembered[i].verb = VERB_COUNT;
 		turn->note = imap->remembered[i].slot;
-		step(turn, answer_event(verb, turn->code == TOKEN_OK));
+		mt_dialogue_step(turn, answer_event(verb, turn->code == TOKEN_OK));
 		break;
 	}
 	read_response_code(turn);
@@ -493,39 +495,9 @@ static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 	if (mt_span_is(word, "*"))
 		untagged(&turn);
 	else if (mt_span_is(word, "+"))
-		step(&turn, EVENT_GO_AHEAD);
+		mt_dialogue_step(&turn, EVENT_GO_AHEAD);
 	else if (word.len > 0)
 		tagged(&turn, word);
-}
-
-static void skipped(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction,
-		    const struct mt_line *end)
-{
-	struct mt_turn turn = {.mail = mail, .env = env, .line = end};
-
-	if (direction == MT_TO_SERVER)
-		step(&turn, EVENT_SKIPPED);
-}
-
-static void gap(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction)
-{
-	struct mt_turn turn = {.mail = mail, .env = env};
-
-	/* Counted bytes go on behind a gap. */
-	if (mail->framer[direction].mode == MT_FRAMING_COUNT)
-		return;
-	step(&turn, direction == MT_TO_SERVER ? EVENT_GAP_CLIENT : EVENT_GAP_SERVER);
-	if (direction == MT_TO_CLIENT)
-		lose_server(&turn);
-	else
-		imap_of(mail)->is_continuation = false;
-}
-
-static void assume(struct mt_mail *mail, const struct mt_mail_env *env)
-{
-	struct mt_turn turn = {.mail = mail, .env = env};
-
-	step(&turn, EVENT_ASSUME);
 }
 
 const struct mt_dialogue mt_imap_dialogue = {
@@ -534,10 +506,12 @@ const struct mt_dialogue mt_imap_dialogue = {
     .command_count = MT_ARRAY_LEN(commands),
     .replies = replies,
     .reply_count = MT_ARRAY_LEN(replies),
+    .table = table[0],
+    .events = EVENT_COUNT,
+    .skipped = {[MT_TO_SERVER] = EVENT_SKIPPED, [MT_TO_CLIENT] = MT_EVENT_NONE},
+    .gap = {[MT_TO_SERVER] = EVENT_GAP_CLIENT, [MT_TO_CLIENT] = EVENT_GAP_SERVER},
+    .assume = EVENT_ASSUME,
     .begin = begin,
     .client_line = client_line,
     .server_line = server_line,
-    .skipped = skipped,
-    .gap = gap,
-    .assume = assume,
 };

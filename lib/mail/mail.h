@@ -160,6 +160,7 @@ enum mt_stage {
 struct mt_mail {
 	const struct mt_dialogue *dialogue; /* the protocol's; NULL while unknown */
 	struct mt_framer framer[MT_DIRECTION_COUNT];
+	uint8_t position;		    /* state of the protocol's table */
 	uint8_t stage;			    /* enum mt_stage */
 	bool is_absent[MT_DIRECTION_COUNT]; /* that direction is not in the capture: nobody waits for it */
 	bool is_not_mail;		    /* the dialogue turned out to be another protocol's */
@@ -176,6 +177,26 @@ struct mt_mail {
 mt_static_assert(offsetof(struct mt_mail, facts) <= 2048,
 		 "dialogue and line state of a session: at most 2 KiB");
 
+/** One turn of a dialogue: what an action may look at. Never a packet. */
+struct mt_turn {
+	struct mt_mail *mail;
+	const struct mt_mail_env *env;
+	const struct mt_line *line; /* NULL where no line brought the event */
+	struct mt_span rest;	    /* of the line behind the command or the reply's code */
+	uint32_t verb;		    /* the command, or the command that the reply answers */
+	uint32_t note;		    /* what the protocol remembered with that command */
+	uint32_t code;		    /* of the reply */
+};
+
+#define MT_STATE_SAME UINT8_MAX /* as next: stay */
+#define MT_EVENT_NONE UINT8_MAX /* as event: nothing happens */
+
+/** A cell of a protocol's table: what to do, and the state after it. */
+struct mt_transition {
+	uint8_t next; /* a state, or MT_STATE_SAME */
+	void (*act)(struct mt_turn *turn);
+};
+
 /**
  * What a protocol fills in. Called by lib/session, in the order that acknowledgements prove.
  * Lines come without their end; secrets are cut off already (see lib/framing).
@@ -185,18 +206,29 @@ struct mt_dialogue {
 	/** Rows of the tokens of one direction, compiled at start into env->commands or env->replies. */
 	const struct mt_match_row *commands, *replies;
 	size_t command_count, reply_count;
-	/** Start reading. */
+	/** The table, states by events; the dialogue begins in state 0. */
+	const struct mt_transition *table;
+	uint8_t events;
+	/** Events of the table that are no line's: a body or counted bytes are through; bytes are missing;
+	 * client bytes wait for an answer that will not be seen, and the usual one is assumed. */
+	uint8_t skipped[MT_DIRECTION_COUNT], gap[MT_DIRECTION_COUNT], assume;
+	/** Prepare the protocol's own state, which is zero; NULL where that will do. */
 	void (*begin)(struct mt_mail *mail);
 	void (*client_line)(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line);
 	void (*server_line)(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line);
-	/** A body ended at its dot, or counted bytes (literal, chunk) are through. end has no text. */
-	void (*skipped)(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction,
-			const struct mt_line *end);
-	/** Bytes of the direction are missing. */
-	void (*gap)(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction);
-	/** Client bytes wait for an answer that will not be seen: go on as if it had been the usual one. */
-	void (*assume)(struct mt_mail *mail, const struct mt_mail_env *env);
 };
+
+/** The protocol is known: begin its dialogue. */
+void mt_dialogue_begin(struct mt_mail *mail, const struct mt_dialogue *dialogue);
+/** Do what the table says for the event, and go where it says. */
+void mt_dialogue_step(struct mt_turn *turn, unsigned event);
+/** A body ended at its dot, or counted bytes (literal, chunk) are through. end has no text. */
+void mt_dialogue_skipped(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction,
+			 const struct mt_line *end);
+/** Bytes of the direction are missing; the framer knows already. */
+void mt_dialogue_gap(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction);
+/** Client bytes wait for an answer that will not be seen: go on as if it had been the usual one. */
+void mt_dialogue_assume(struct mt_mail *mail, const struct mt_mail_env *env);
 
 /* Writing facts. Each is bounded and counts in env what finds no place. */
 struct mt_text mt_mail_keep_text(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span text);
@@ -233,17 +265,6 @@ void mt_mail_auth_ended(struct mt_mail *mail, unsigned slot, enum mt_auth outcom
 /** The closed list's member for a name on the wire, in any case. */
 enum mt_mechanism mt_mail_mechanism(const struct mt_mail_env *env, struct mt_span name);
 
-/** One turn of a dialogue: what an action may look at. Never a packet. */
-struct mt_turn {
-	struct mt_mail *mail;
-	const struct mt_mail_env *env;
-	const struct mt_line *line; /* NULL where no line brought the event */
-	struct mt_span rest;	    /* of the line behind the command or the reply's code */
-	uint32_t verb;		    /* the command, or the command that the reply answers */
-	uint32_t note;		    /* what the protocol remembered with that command */
-	uint32_t code;		    /* of the reply */
-};
-
 /**
  * Commands that wait for their replies, in order. Equal neighbours share an entry, so that a thousand
  * pipelined RCPTs take one. Part of the state of the protocols that answer in order.
@@ -273,12 +294,6 @@ void mt_pending_push(struct mt_pending *pending, const struct mt_turn *turn, uin
 bool mt_pending_pop(struct mt_pending *pending, const struct mt_line *reply, uint8_t *ret_verb);
 /** True while a command of that verb waits. */
 bool mt_pending_has(const struct mt_pending *pending, uint8_t verb);
-
-/** A cell of a protocol's table: what to do, and the state after it. */
-struct mt_transition {
-	uint8_t next;
-	void (*act)(struct mt_turn *turn);
-};
 
 static inline void mt_mail_flag(struct mt_mail *mail, enum mt_anomaly anomaly)
 {

@@ -7,7 +7,7 @@ enum state {
 #include "pop3.def"
 #undef STATE
 	STATE_COUNT,
-	STATE_SAME
+	STATE_SAME = MT_STATE_SAME
 };
 
 enum event {
@@ -51,7 +51,6 @@ static const struct mt_match_row replies[] = {
 /** The dialogue's own part of struct mt_mail. */
 struct pop3 {
 	struct mt_pending pending;
-	uint8_t state;	   /* enum state */
 	uint8_t auth_slot; /* of the authentication under way */
 	bool is_greeted;
 	bool is_user_named; /* USER came, PASS is to follow */
@@ -102,6 +101,20 @@ static void secret_answered(struct mt_turn *turn)
 static void none(struct mt_turn *turn)
 {
 	(void)turn;
+}
+
+static void lose_client(struct mt_turn *turn)
+{
+	pop3_of(turn->mail)->pending.is_uncertain = true;
+}
+
+static void lose_server(struct mt_turn *turn)
+{
+	struct pop3 *pop3 = pop3_of(turn->mail);
+
+	pop3->pending.is_uncertain = true;
+	pop3->is_greeted = true;
+	turn->mail->list.is_open = false;
 }
 
 static void greet(struct mt_turn *turn)
@@ -195,7 +208,7 @@ static void begin_auth(struct mt_turn *turn)
 	struct mt_span rest = turn->rest, name = mt_span_word(&rest);
 
 	if (name.len == 0) {
-		pop3->state = STATE_READY;
+		turn->mail->position = STATE_READY;
 		push(turn, VERB_MECHANISMS);
 		return;
 	}
@@ -221,6 +234,7 @@ static void expose(struct mt_turn *turn)
 
 static void hide_all(struct mt_turn *turn)
 {
+	lose_server(turn);
 	mt_framer_set(client_of(turn), MT_FRAMING_SKIP, 0);
 }
 
@@ -260,22 +274,9 @@ static void refuse_tls(struct mt_turn *turn)
 
 static void await_tls(struct mt_turn *turn)
 {
+	lose_server(turn);
 	turn->mail->stage = MT_STAGE_ACCEPTED;
 	read_commands(turn);
-}
-
-static void lose_client(struct mt_turn *turn)
-{
-	pop3_of(turn->mail)->pending.is_uncertain = true;
-}
-
-static void lose_server(struct mt_turn *turn)
-{
-	struct pop3 *pop3 = pop3_of(turn->mail);
-
-	pop3->pending.is_uncertain = true;
-	pop3->is_greeted = true;
-	turn->mail->list.is_open = false;
 }
 
 /* Rows for every state come first; what a state does differently overrides them. */
@@ -290,27 +291,12 @@ static const struct mt_transition table[STATE_COUNT][EVENT_COUNT] = {
 };
 #pragma GCC diagnostic pop
 
-static void step(struct mt_turn *turn, enum event event)
-{
-	struct pop3 *pop3 = pop3_of(turn->mail);
-	struct mt_transition cell = table[pop3->state][event];
-
-	if (cell.next != STATE_SAME)
-		pop3->state = cell.next;
-	cell.act(turn);
-}
-
-static void begin(struct mt_mail *mail)
-{
-	memset(mail->state, 0, sizeof(mail->state));
-}
-
 static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line)
 {
 	struct mt_turn turn = {.mail = mail, .env = env, .line = line};
 
-	if (pop3_of(mail)->state == STATE_AUTH) {
-		step(&turn, EVENT_SECRET);
+	if (mail->position == STATE_AUTH) {
+		mt_dialogue_step(&turn, EVENT_SECRET);
 		return;
 	}
 	turn.rest = mt_span_trim(line->text);
@@ -319,7 +305,7 @@ static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 		turn.verb = VERB_OTHER;
 	mt_span_word(&turn.rest);
 	mail->facts.has_client_line = true;
-	step(&turn, verbs[turn.verb].send);
+	mt_dialogue_step(&turn, verbs[turn.verb].send);
 }
 
 static enum event reply_event(struct pop3 *pop3, struct mt_turn *turn)
@@ -345,8 +331,8 @@ static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 
 	turn.code = mt_match_first(env->replies[MT_PROTOCOL_POP3], env->scratch, line->text);
 	turn.rest = line->text;
-	if (pop3->state == STATE_CAPABILITIES) {
-		step(&turn, mt_span_is(line->text, ".") ? EVENT_LIST_END : EVENT_LIST_LINE);
+	if (mail->position == STATE_CAPABILITIES) {
+		mt_dialogue_step(&turn, mt_span_is(line->text, ".") ? EVENT_LIST_END : EVENT_LIST_LINE);
 		return;
 	}
 	if (turn.code > TOKEN_MORE)
@@ -354,35 +340,7 @@ static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 	mail->facts.has_server_line = true;
 	mt_span_word(&turn.rest);
 	turn.rest = mt_span_trim(turn.rest);
-	step(&turn, reply_event(pop3, &turn));
-}
-
-static void skipped(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction,
-		    const struct mt_line *end)
-{
-	struct mt_turn turn = {.mail = mail, .env = env, .line = end};
-
-	if (direction == MT_TO_CLIENT)
-		step(&turn, EVENT_SKIPPED);
-}
-
-static void gap(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction)
-{
-	struct mt_turn turn = {.mail = mail, .env = env};
-
-	/* A body goes on behind a gap: its dot is still to come. */
-	if (direction == MT_TO_CLIENT && mail->framer[MT_TO_CLIENT].mode == MT_FRAMING_BODY)
-		return;
-	step(&turn, direction == MT_TO_SERVER ? EVENT_GAP_CLIENT : EVENT_GAP_SERVER);
-	if (direction == MT_TO_CLIENT)
-		lose_server(&turn);
-}
-
-static void assume(struct mt_mail *mail, const struct mt_mail_env *env)
-{
-	struct mt_turn turn = {.mail = mail, .env = env};
-
-	step(&turn, EVENT_ASSUME);
+	mt_dialogue_step(&turn, reply_event(pop3, &turn));
 }
 
 const struct mt_dialogue mt_pop3_dialogue = {
@@ -391,10 +349,11 @@ const struct mt_dialogue mt_pop3_dialogue = {
     .command_count = MT_ARRAY_LEN(commands),
     .replies = replies,
     .reply_count = MT_ARRAY_LEN(replies),
-    .begin = begin,
+    .table = table[0],
+    .events = EVENT_COUNT,
+    .skipped = {[MT_TO_SERVER] = MT_EVENT_NONE, [MT_TO_CLIENT] = EVENT_SKIPPED},
+    .gap = {[MT_TO_SERVER] = EVENT_GAP_CLIENT, [MT_TO_CLIENT] = EVENT_GAP_SERVER},
+    .assume = EVENT_ASSUME,
     .client_line = client_line,
     .server_line = server_line,
-    .skipped = skipped,
-    .gap = gap,
-    .assume = assume,
 };

@@ -145,7 +145,7 @@ static void count_put(struct mt_engine *engine, struct session *session, enum mt
 								: MT_LOSS_REASSEMBLY_FULL)]++;
 	/* What waits for an answer has filled its room: go on as if the answer had been the usual one. */
 	if (mt_session_is_waiting(session, MT_TO_SERVER) && session->mail.dialogue != NULL)
-		session->mail.dialogue->assume(&session->mail, &engine->env);
+		mt_dialogue_assume(&session->mail, &engine->env);
 }
 
 void mt_session_offer(struct mt_engine *engine, struct session *session, enum mt_direction direction,
@@ -194,7 +194,7 @@ static bool force(struct mt_engine *engine, struct session *session)
 		if (has_unread(engine, side)) {
 			if (!mt_session_is_waiting(session, direction) || session->mail.dialogue == NULL)
 				continue;
-			session->mail.dialogue->assume(&session->mail, &engine->env);
+			mt_dialogue_assume(&session->mail, &engine->env);
 			if (!mt_session_is_waiting(session, direction))
 				return true;
 		} else if (side->stream.has_base &&

@@ -23,12 +23,8 @@ static void adopt(struct mt_engine *engine, struct session *session, enum mt_pro
 {
 	struct mt_mail *mail = &session->mail;
 
-	mail->dialogue = engine->config.shared->dialogues[protocol];
-	mail->facts.protocol = (uint8_t)protocol;
 	mail->facts.detected_by = (uint8_t)detected_by;
-	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
-		mail->framer[direction].has_literals = false;
-	mail->dialogue->begin(mail);
+	mt_dialogue_begin(mail, engine->config.shared->dialogues[protocol]);
 	if (session->is_implicit_port)
 		mt_mail_flag(mail, MT_ANOMALY_PLAINTEXT_ON_IMPLICIT_PORT);
 	/* The client may wait no more: what the server says next may answer it. */
@@ -37,7 +33,7 @@ static void adopt(struct mt_engine *engine, struct session *session, enum mt_pro
 	const struct side *server = &session->side[MT_TO_CLIENT];
 	if (!is_greeted &&
 	    (!server->is_start_known || server->stream.missing_bytes > 0 || session->unknown_lines > 0))
-		mail->dialogue->gap(mail, &engine->env, MT_TO_CLIENT);
+		mt_dialogue_gap(mail, &engine->env, MT_TO_CLIENT);
 }
 
 static void adopt_greeting(struct mt_engine *engine, struct session *session, enum mt_protocol protocol,
@@ -144,7 +140,7 @@ static size_t read_lines(struct mt_engine *engine, struct session *session, enum
 					.ack = chunk->ack,
 					.has_ack = chunk->has_ack,
 					.time_ns = chunk->time_ns};
-		mail->dialogue->skipped(mail, &engine->env, direction, &line);
+		mt_dialogue_skipped(mail, &engine->env, direction, &line);
 		session->is_again = taken == 0;
 	} else if (event == MT_FRAMING_LINE) {
 		if (mail->dialogue != NULL)
@@ -390,7 +386,7 @@ size_t mt_session_read(struct mt_engine *engine, struct session *session, enum m
 	if (mail->dialogue == NULL)
 		return read_unknown(engine, session, direction, chunk);
 	if (mt_session_is_waiting(session, direction) && mail->is_absent[MT_TO_CLIENT])
-		mail->dialogue->assume(mail, &engine->env);
+		mt_dialogue_assume(mail, &engine->env);
 	if (mail->stage == MT_STAGE_ACCEPTED)
 		return read_accepted(engine, session, direction,
 				     chunk); /* Where the answer, or one side, was not seen, a hello is all
@@ -414,7 +410,7 @@ void mt_session_lost(struct mt_engine *engine, struct session *session, enum mt_
 	}
 	mt_framer_gap(&mail->framer[direction], bytes);
 	if (mail->dialogue != NULL)
-		mail->dialogue->gap(mail, &engine->env, direction);
+		mt_dialogue_gap(mail, &engine->env, direction);
 }
 
 bool mt_session_is_waiting(const struct session *session, enum mt_direction direction)

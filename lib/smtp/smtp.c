@@ -7,7 +7,7 @@ enum state {
 #include "smtp.def"
 #undef STATE
 	STATE_COUNT,
-	STATE_SAME
+	STATE_SAME = MT_STATE_SAME
 };
 
 enum event {
@@ -54,7 +54,6 @@ static const struct mt_match_row replies[] = {
 /** The dialogue's own part of struct mt_mail. */
 struct smtp {
 	struct mt_pending pending;
-	uint8_t state;	    /* enum state */
 	bool is_greeted;    /* the first reply is complete */
 	bool is_in_reply;   /* a multi-line reply is under way */
 	bool is_first_line; /* ... and the line in hand is its first */
@@ -87,6 +86,21 @@ static void push(struct mt_turn *turn, enum verb verb)
 static void none(struct mt_turn *turn)
 {
 	(void)turn;
+}
+
+static void lose_client(struct mt_turn *turn)
+{
+	smtp_of(turn->mail)->pending.is_uncertain = true;
+}
+
+static void lose_server(struct mt_turn *turn)
+{
+	struct smtp *smtp = smtp_of(turn->mail);
+
+	smtp->pending.is_uncertain = true;
+	smtp->is_in_reply = false;
+	smtp->is_greeted = true;
+	turn->mail->list.is_open = false;
 }
 
 static void greet(struct mt_turn *turn)
@@ -139,6 +153,7 @@ static void open_body(struct mt_turn *turn)
  * and the reply to whatever follows ends a body that was none (leave_body). */
 static void guess_body(struct mt_turn *turn)
 {
+	lose_server(turn);
 	open_body(turn);
 	smtp_of(turn->mail)->pending = (struct mt_pending){.is_uncertain = true};
 }
@@ -213,6 +228,7 @@ static void expose(struct mt_turn *turn)
 
 static void hide_all(struct mt_turn *turn)
 {
+	lose_server(turn);
 	mt_framer_set(client_of(turn), MT_FRAMING_SKIP, 0);
 }
 
@@ -256,23 +272,9 @@ static void refuse_tls(struct mt_turn *turn)
 
 static void await_tls(struct mt_turn *turn)
 {
+	lose_server(turn);
 	turn->mail->stage = MT_STAGE_ACCEPTED;
 	mt_framer_set(client_of(turn), MT_FRAMING_LINES, 0);
-}
-
-static void lose_client(struct mt_turn *turn)
-{
-	smtp_of(turn->mail)->pending.is_uncertain = true;
-}
-
-static void lose_server(struct mt_turn *turn)
-{
-	struct smtp *smtp = smtp_of(turn->mail);
-
-	smtp->pending.is_uncertain = true;
-	smtp->is_in_reply = false;
-	smtp->is_greeted = true;
-	turn->mail->list.is_open = false;
 }
 
 /* Rows for every state come first; what a state does differently overrides them. */
@@ -287,28 +289,13 @@ static const struct mt_transition table[STATE_COUNT][EVENT_COUNT] = {
 };
 #pragma GCC diagnostic pop
 
-static void step(struct mt_turn *turn, enum event event)
-{
-	struct smtp *smtp = smtp_of(turn->mail);
-	struct mt_transition cell = table[smtp->state][event];
-
-	if (cell.next != STATE_SAME)
-		smtp->state = cell.next;
-	cell.act(turn);
-}
-
-static void begin(struct mt_mail *mail)
-{
-	memset(mail->state, 0, sizeof(mail->state));
-}
-
 static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line)
 {
 	struct mt_span text = mt_span_trim(line->text);
 	struct mt_turn turn = {.mail = mail, .env = env, .line = line};
 
-	if (smtp_of(mail)->state == STATE_AUTH) {
-		step(&turn, EVENT_SECRET);
+	if (mail->position == STATE_AUTH) {
+		mt_dialogue_step(&turn, EVENT_SECRET);
 		return;
 	}
 	turn.verb = mt_match_first(env->commands[MT_PROTOCOL_SMTP], env->scratch, text);
@@ -317,7 +304,7 @@ static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 	turn.rest = text;
 	mt_span_word(&turn.rest);
 	mail->facts.has_client_line = true;
-	step(&turn, verbs[turn.verb].send);
+	mt_dialogue_step(&turn, verbs[turn.verb].send);
 }
 
 /* One line of an EHLO reply behind its first: a keyword, perhaps with parameters (5321 4.1.1.1). */
@@ -426,32 +413,7 @@ static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 	if (!is_last)
 		return;
 	turn.verb = smtp->verb;
-	step(&turn, reply_event(smtp, turn.code));
-}
-
-static void skipped(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction,
-		    const struct mt_line *end)
-{
-	struct mt_turn turn = {.mail = mail, .env = env, .line = end};
-
-	if (direction == MT_TO_SERVER)
-		step(&turn, EVENT_SKIPPED);
-}
-
-static void gap(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction)
-{
-	struct mt_turn turn = {.mail = mail, .env = env};
-
-	step(&turn, direction == MT_TO_SERVER ? EVENT_GAP_CLIENT : EVENT_GAP_SERVER);
-	if (direction == MT_TO_CLIENT)
-		lose_server(&turn);
-}
-
-static void assume(struct mt_mail *mail, const struct mt_mail_env *env)
-{
-	struct mt_turn turn = {.mail = mail, .env = env};
-
-	step(&turn, EVENT_ASSUME);
+	mt_dialogue_step(&turn, reply_event(smtp, turn.code));
 }
 
 const struct mt_dialogue mt_smtp_dialogue = {
@@ -460,10 +422,11 @@ const struct mt_dialogue mt_smtp_dialogue = {
     .command_count = MT_ARRAY_LEN(commands),
     .replies = replies,
     .reply_count = MT_ARRAY_LEN(replies),
-    .begin = begin,
+    .table = table[0],
+    .events = EVENT_COUNT,
+    .skipped = {[MT_TO_SERVER] = EVENT_SKIPPED, [MT_TO_CLIENT] = MT_EVENT_NONE},
+    .gap = {[MT_TO_SERVER] = EVENT_GAP_CLIENT, [MT_TO_CLIENT] = EVENT_GAP_SERVER},
+    .assume = EVENT_ASSUME,
     .client_line = client_line,
     .server_line = server_line,
-    .skipped = skipped,
-    .gap = gap,
-    .assume = assume,
 };

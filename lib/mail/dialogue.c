@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+#include "mail.h"
+
+void mt_dialogue_begin(struct mt_mail *mail, const struct mt_dialogue *dialogue)
+{
+	mail->dialogue = dialogue;
+	mail->facts.protocol = (uint8_t)dialogue->protocol;
+	mail->position = 0;
+	memset(mail->state, 0, sizeof(mail->state));
+	/* Before the protocol was known, lines were searched for literals: they might have been IMAP's. */
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
+		mail->framer[direction].has_literals = false;
+	if (dialogue->begin != NULL)
+		dialogue->begin(mail);
+}
+
+void mt_dialogue_step(struct mt_turn *turn, unsigned event)
+{
+	const struct mt_dialogue *dialogue = turn->mail->dialogue;
+
+	if (event == MT_EVENT_NONE)
+		return;
+	struct mt_transition cell = dialogue->table[turn->mail->position * dialogue->events + event];
+	if (cell.next != MT_STATE_SAME)
+		turn->mail->position = cell.next;
+	cell.act(turn);
+}
+
+void mt_dialogue_skipped(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction,
+			 const struct mt_line *end)
+{
+	struct mt_turn turn = {.mail = mail, .env = env, .line = end};
+
+	mt_dialogue_step(&turn, mail->dialogue->skipped[direction]);
+}
+
+void mt_dialogue_gap(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction)
+{
+	struct mt_turn turn = {.mail = mail, .env = env};
+
+	/* Counted bytes go on behind a gap: those that are missing were counted off. */
+	if (mail->framer[direction].mode != MT_FRAMING_COUNT)
+		mt_dialogue_step(&turn, mail->dialogue->gap[direction]);
+}
+
+void mt_dialogue_assume(struct mt_mail *mail, const struct mt_mail_env *env)
+{
+	struct mt_turn turn = {.mail = mail, .env = env};
+
+	mt_dialogue_step(&turn, mail->dialogue->assume);
+}
