@@ -327,6 +327,13 @@ static bool looks_encrypted(struct mt_span bytes)
 	       bytes.data[2] <= 0x04;
 }
 
+/* The server's first line is not through yet. */
+static bool is_greeting_due(const struct session *session)
+{
+	return session->side[MT_TO_CLIENT].stream.delivered_bytes == 0 ||
+	       (session->unknown_lines == 0 && session->mail.framer[MT_TO_CLIENT].line_bytes > 0);
+}
+
 /* Before the protocol is known. */
 static size_t read_unknown(struct mt_engine *engine, struct session *session, enum mt_direction direction,
 			   const struct mt_chunk *chunk)
@@ -353,7 +360,7 @@ static size_t read_unknown(struct mt_engine *engine, struct session *session, en
 	/* The server speaks first in mail: a client that does not wait is judged by what the server says. */
 	if (direction == MT_TO_SERVER && !session->is_draining && !session->is_client_first &&
 	    !mail->is_absent[MT_TO_CLIENT] && session->side[MT_TO_SERVER].is_start_known &&
-	    server->stream.delivered_bytes == 0)
+	    is_greeting_due(session))
 		return 0;
 	/* A first word of the server's that answers the client is no greeting: the client is read first. */
 	if (direction == MT_TO_CLIENT && !session->is_client_first && !session->is_draining &&
@@ -388,13 +395,18 @@ size_t mt_session_read(struct mt_engine *engine, struct session *session, enum m
 	if (mt_session_is_waiting(session, direction) && mail->is_absent[MT_TO_CLIENT])
 		mt_dialogue_assume(mail, &engine->env);
 	if (mail->stage == MT_STAGE_ACCEPTED)
-		return read_accepted(engine, session, direction,
-				     chunk); /* Where the answer, or one side, was not seen, a hello is all
-						that shows the upgrade. */
+		return read_accepted(engine, session, direction, chunk);
+	/* Where the answer, or one side, was not seen, a hello is all that shows the upgrade. */
 	if (mail->framer[direction].mode == MT_FRAMING_LINES && mail->framer[direction].line_bytes == 0 &&
-	    chunk->bytes.data[0] == 0x16 && mt_tls_starts(direction, chunk->bytes) == MT_TLS_START_HELLO) {
-		begin_tls(session);
-		return read_tls(engine, session, direction, chunk);
+	    chunk->bytes.data[0] == 0x16) {
+		enum mt_tls_start start = mt_tls_starts(direction, chunk->bytes);
+
+		if (start == MT_TLS_START_MAYBE && !session->is_draining)
+			return 0;
+		if (start == MT_TLS_START_HELLO) {
+			begin_tls(session);
+			return read_tls(engine, session, direction, chunk);
+		}
 	}
 	return read_lines(engine, session, direction, chunk);
 }
