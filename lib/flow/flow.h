@@ -118,7 +118,7 @@ struct mt_flow_syn {
 	uint64_t fingerprint;
 	uint64_t time_ns;    /* of the SYN, or of the SYN-ACK where only that was seen */
 	uint64_t synack_ns;  /* of the SYN-ACK; 0 where none was seen */
-	uint32_t isn[2];     /* by sending side, where has_isn says so */
+	uint32_t isn[2];     /* by sending side, where has_isn says so; the client's without it: see _note_ack */
 	uint8_t has_isn;     /* bit per side */
 	uint8_t client_side; /* the side that sent the SYN (or got the SYN-ACK) */
 	uint8_t pad[6];
@@ -146,6 +146,13 @@ void mt_flow_syn_cache_init(struct mt_flow_syn_cache *cache, void *memory, uint3
  */
 void mt_flow_syn_note(struct mt_flow_syn_cache *cache, uint64_t fingerprint, unsigned side, uint32_t seq,
 		      bool is_synack, uint64_t time_ns);
+
+/**
+ * Note what a SYN-ACK acknowledges, after mt_flow_syn_note(): the client's number, as long as its SYN was not
+ * seen. It goes to isn[] and leaves has_isn alone, for nothing of that side was seen.
+ * side  the sender of the SYN-ACK
+ */
+void mt_flow_syn_note_ack(struct mt_flow_syn_cache *cache, uint64_t fingerprint, unsigned side, uint32_t ack);
 
 /** Take what is known about a connection out of the cache. Result  true where something was. */
 bool mt_flow_syn_take(struct mt_flow_syn_cache *cache, uint64_t fingerprint, struct mt_flow_syn *ret);

@@ -126,6 +126,14 @@ void mt_flow_syn_note(struct mt_flow_syn_cache *cache, uint64_t fingerprint, uns
 		way->synack_ns = time_ns;
 }
 
+void mt_flow_syn_note_ack(struct mt_flow_syn_cache *cache, uint64_t fingerprint, unsigned side, uint32_t ack)
+{
+	struct way *way = find_way(cache, fingerprint);
+
+	if (way != NULL && !has_isn(way, side ^ 1))
+		way->isn[side ^ 1] = ack - 1;
+}
+
 bool mt_flow_syn_take(struct mt_flow_syn_cache *cache, uint64_t fingerprint, struct mt_flow_syn *ret)
 {
 	struct way *way = find_way(cache, fingerprint);

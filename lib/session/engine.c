@@ -219,6 +219,10 @@ static void set_bases(struct session *session, const struct mt_engine_packet *pa
 			mt_stream_set_base(&place->stream, syn->isn[side] + 1, false);
 			place->is_start_known = true;
 			place->is_seen = true;
+		} else if (syn != NULL && syn->synack_ns != 0 && side == syn->client_side) {
+			/* The client's SYN is late (two taps) or never comes; the SYN-ACK tells its number. */
+			mt_stream_set_base(&place->stream, syn->isn[side] + 1, false);
+			place->is_start_known = true;
 		} else if (side == packet->side) {
 			mt_stream_set_base(&place->stream, packet->packet.seq, true);
 		} else if (packet->packet.tcp_flags & MT_TCP_ACK) {
@@ -321,9 +325,13 @@ static enum mt_verdict meet(struct mt_engine *engine, const struct mt_engine_pac
 	bool is_mail_port = mt_identify_is_mail_port(&engine->config.shared->ports, tcp);
 
 	*ret = NULL;
+	bool is_synack = (tcp->tcp_flags & MT_TCP_ACK) != 0;
+
 	if ((tcp->tcp_flags & MT_TCP_SYN) != 0)
-		mt_flow_syn_note(&engine->syns, packet->fingerprint, packet->side, tcp->seq,
-				 (tcp->tcp_flags & MT_TCP_ACK) != 0, packet->time_ns);
+		mt_flow_syn_note(&engine->syns, packet->fingerprint, packet->side, tcp->seq, is_synack,
+				 packet->time_ns);
+	if ((tcp->tcp_flags & MT_TCP_SYN) != 0 && is_synack)
+		mt_flow_syn_note_ack(&engine->syns, packet->fingerprint, packet->side, tcp->ack);
 	if (tcp->payload.len == 0)
 		return (tcp->tcp_flags & MT_TCP_SYN) != 0 ? MT_VERDICT_HANDSHAKE : MT_VERDICT_NO_PAYLOAD;
 	if (!is_mail_port && !mt_identify_begins_like_greeting(tcp->payload)) {
