@@ -184,25 +184,35 @@ void mt_session_give_up(struct mt_engine *engine, struct session *session)
 		read_all(engine, session);
 }
 
-/* Where nothing moves any more, skip one hole or assume one answer. Result: false where neither is left. */
-static bool force(struct mt_engine *engine, struct session *session)
+/* A hole with bytes behind it. They may hold the very answer that the other direction waits for. */
+static bool skip_one(struct mt_engine *engine, struct session *session)
 {
 	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++) {
 		struct side *side = &session->side[direction];
 		uint32_t end;
 
-		if (has_unread(engine, side)) {
-			if (!mt_session_is_waiting(session, direction) || session->mail.dialogue == NULL)
-				continue;
-			mt_dialogue_assume(&session->mail, &engine->env);
-			if (!mt_session_is_waiting(session, direction))
-				return true;
-		} else if (side->stream.has_base &&
-			   (mt_stream_first_held(&side->stream, &engine->pieces, &end) ||
-			    find_hole(engine, side, &end))) {
-			skip_hole(engine, session, direction, end);
+		if (!side->stream.has_base || has_unread(engine, side) ||
+		    (!mt_stream_first_held(&side->stream, &engine->pieces, &end) &&
+		     !find_hole(engine, side, &end)))
+			continue;
+		skip_hole(engine, session, direction, end);
+		return true;
+	}
+	return false;
+}
+
+/* Where nothing moves any more, skip one hole or assume one answer. Result: false where neither is left. */
+static bool force(struct mt_engine *engine, struct session *session)
+{
+	if (skip_one(engine, session))
+		return true;
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++) {
+		if (!has_unread(engine, &session->side[direction]) ||
+		    !mt_session_is_waiting(session, direction) || session->mail.dialogue == NULL)
+			continue;
+		mt_dialogue_assume(&session->mail, &engine->env);
+		if (!mt_session_is_waiting(session, direction))
 			return true;
-		}
 	}
 	return false;
 }
