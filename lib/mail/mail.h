@@ -52,11 +52,12 @@ struct mt_facts {
 	bool is_unanswered; /* STARTTLS was asked, and neither answer nor anything after it was seen */
 	bool
 	    is_dialogue_seen; /* a protocol line of the server, or of the only side seen: see CONTRACT.md 2 */
-	bool is_login_disabled; /* IMAP: LOGINDISABLED stood in the list */
-	bool is_truncated;	/* evidence: the snap length cut payload */
-	bool is_midstream;	/* evidence: the beginning of a direction that was seen is missing */
-	bool has_gap;		/* evidence: bytes in the middle are missing */
-	uint8_t auth_count;	/* members of auth */
+	bool is_login_disabled;		  /* IMAP: LOGINDISABLED stood in the list */
+	bool is_seen[MT_DIRECTION_COUNT]; /* evidence: a packet of the direction, its SYN included */
+	bool is_truncated;		  /* evidence: the snap length cut payload */
+	bool is_midstream;  /* evidence: the beginning of a direction that was seen is missing */
+	bool has_gap;	    /* evidence: bytes in the middle are missing */
+	uint8_t auth_count; /* members of auth */
 	uint8_t capability_count;
 	uint8_t certificate;  /* enum mt_certificate */
 	uint8_t alpn_count;   /* names in client_alpns */

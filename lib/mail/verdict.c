@@ -49,13 +49,19 @@ enum mt_outcome mt_facts_outcome(const struct mt_facts *facts)
 	return MT_OUTCOME_UNKNOWN;
 }
 
+static bool is_absent(const struct mt_facts *facts, const struct mt_mail_end *end,
+		      enum mt_direction direction)
+{
+	return end->pkts[direction] == 0 && !facts->is_seen[direction];
+}
+
 enum mt_evidence mt_facts_evidence(const struct mt_facts *facts, const struct mt_mail_end *end)
 {
 	if (facts->is_truncated)
 		return MT_EVIDENCE_TRUNCATED;
 	if (facts->is_midstream)
 		return MT_EVIDENCE_MIDSTREAM;
-	if (end->pkts[MT_TO_SERVER] == 0 || end->pkts[MT_TO_CLIENT] == 0)
+	if (is_absent(facts, end, MT_TO_SERVER) || is_absent(facts, end, MT_TO_CLIENT))
 		return MT_EVIDENCE_ONE_SIDED;
 	return facts->has_gap ? MT_EVIDENCE_GAP : MT_EVIDENCE_COMPLETE;
 }

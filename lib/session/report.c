@@ -22,9 +22,11 @@ static void conclude(struct session *session)
 	facts->is_dialogue_seen =
 	    facts->has_server_line ||
 	    (facts->has_client_line && !is_seen[MT_TO_CLIENT] && !session->is_implicit_port);
-	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++) {
+		facts->is_seen[direction] = session->side[direction].is_seen;
 		if (session->side[direction].has_payload && !session->side[direction].is_start_known)
 			facts->is_midstream = true;
+	}
 }
 
 /* An upgrade or a handshake that was begun, seen whole, and ended without success. */
