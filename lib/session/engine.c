@@ -220,7 +220,8 @@ static void set_bases(struct session *session, const struct mt_engine_packet *pa
 			place->is_start_known = true;
 			place->is_seen = true;
 		} else if (syn != NULL && syn->synack_ns != 0 && side == syn->client_side) {
-			/* The client's SYN is late (two taps) or never comes; the SYN-ACK tells its number. */
+			/* The client's SYN is late (two taps) or never comes; the SYN-ACK tells its number.
+			 */
 			mt_stream_set_base(&place->stream, syn->isn[side] + 1, false);
 			place->is_start_known = true;
 		} else if (side == packet->side) {
@@ -391,6 +392,7 @@ static void read_dialogue(struct mt_engine *engine, struct mt_flow *flow,
 	session->now_ns = packet->time_ns;
 	mt_session_give_up(engine, session);
 	session->side[direction].is_seen = true;
+	session->side[direction].has_fin |= (tcp->tcp_flags & MT_TCP_FIN) != 0;
 	session->mail.facts.is_truncated |= tcp->is_truncated;
 	engine->env.cells[MT_CELL0(TRUNCATED)] += tcp->is_truncated;
 	if (has_syn) {

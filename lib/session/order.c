@@ -18,8 +18,9 @@ static bool find_hole(const struct mt_engine *engine, const struct side *side, u
 	uint32_t in_hand = mt_stream_in_hand(&side->stream, &engine->pieces), held;
 	bool is_proven = side->has_proof && mt_seq_diff(side->proven, in_hand) > 0;
 
-	/* A FIN takes a number of its own: one byte acknowledged beyond the stream is no hole. */
-	if (is_proven && side->proven == in_hand + 1 && side->stream.has_base)
+	/* A FIN takes a number of its own, and may not have been seen: one byte beyond the stream is no hole.
+	 */
+	if (is_proven && side->proven == in_hand + 1)
 		is_proven = false;
 	if (!is_proven)
 		return false;
@@ -96,7 +97,7 @@ static bool is_due(const struct mt_engine *engine, const struct session *session
 		return true;
 	/* The other direction has them in hand and waits for just this answer; or they are its FIN. */
 	uint32_t in_hand = mt_stream_in_hand(&other->stream, &engine->pieces);
-	if (mt_seq_diff(chunk->ack, in_hand) > 1)
+	if (mt_seq_diff(chunk->ack, in_hand) > (other->has_fin ? 1 : 0))
 		return false;
 	return mt_session_is_waiting(session, opposite) || other->is_stuck || in_hand == other->stream.next ||
 	       is_contradiction(engine, &session->side[direction], other);

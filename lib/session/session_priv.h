@@ -32,6 +32,7 @@ struct side {
 	bool has_proof;
 	bool is_seen;	     /* any packet since the first payload */
 	bool has_payload;    /* any payload */
+	bool has_fin;	     /* its FIN, which takes a number without being a byte */
 	bool is_start_known; /* its first byte is known to be the connection's first */
 	bool is_stuck;	     /* the reader wants more than is in hand */
 };
