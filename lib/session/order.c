@@ -114,6 +114,9 @@ static bool read_next(struct mt_engine *engine, struct session *session, enum mt
 	session->is_again = false;
 	size_t taken = mt_session_read(engine, session, direction, &chunk);
 	side->is_stuck = taken == 0 && !session->is_again;
+	/* What the other side waited for may just have come. */
+	if (taken > 0)
+		session->side[mt_opposite(direction)].is_stuck = false;
 	mt_stream_consume(&side->stream, &engine->pieces, taken);
 	return taken > 0 || session->is_again;
 }
