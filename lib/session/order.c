@@ -90,7 +90,7 @@ static bool is_due(const struct mt_engine *engine, const struct session *session
 	enum mt_direction opposite = mt_opposite(direction);
 	const struct side *other = &session->side[opposite];
 
-	if (session->is_draining || !chunk->has_ack || !other->stream.has_base ||
+	if (session->is_hasty || !chunk->has_ack || !other->stream.has_base ||
 	    session->mail.is_absent[opposite])
 		return true;
 	if (mt_seq_diff(chunk->ack, other->stream.next) <= 0)
@@ -188,7 +188,8 @@ void mt_session_give_up(struct mt_engine *engine, struct session *session)
 		read_all(engine, session);
 }
 
-/* A hole with bytes behind it. They may hold the very answer that the other direction waits for. */
+/* A hole, held bytes behind it or not. Behind it may be the very answer that the other direction waits for,
+ * and what acknowledges bytes in it comes after it. */
 static bool skip_one(struct mt_engine *engine, struct session *session)
 {
 	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++) {
@@ -221,6 +222,15 @@ static bool force(struct mt_engine *engine, struct session *session)
 	return false;
 }
 
+/* The last resort against numbers that contradict each other: read what is in hand in any order. */
+static bool hurry(struct session *session)
+{
+	bool is_new = !session->is_hasty;
+
+	session->is_hasty = true;
+	return is_new;
+}
+
 void mt_session_drain(struct mt_engine *engine, struct session *session)
 {
 	session->is_draining = true;
@@ -228,7 +238,7 @@ void mt_session_drain(struct mt_engine *engine, struct session *session)
 		session->mail.is_absent[direction] |= !session->side[direction].is_seen;
 	do {
 		read_all(engine, session);
-	} while (!mt_session_is_decided(session) && force(engine, session));
+	} while (!mt_session_is_decided(session) && (force(engine, session) || hurry(session)));
 }
 
 bool mt_session_is_settled(const struct mt_engine *engine, const struct session *session)

@@ -47,6 +47,7 @@ struct session {
 	bool is_implicit_port;	 /* the port expects TLS from the first byte */
 	bool is_client_first;	 /* the client spoke, and the server did not greet */
 	bool is_draining;	 /* the connection is over: nothing is waited for */
+	bool is_hasty;		 /* ... and neither is the order that acknowledgements prove */
 	bool is_not_mail;	 /* nothing of this is a mail session */
 	bool is_again;		 /* the reader took nothing, but will read the same bytes otherwise now */
 	uint16_t client_version; /* highest TLS version the client offered */
