@@ -232,6 +232,7 @@ static void leave_tls(struct mt_engine *engine, struct session *session)
 	mt_framer_set(&mail->framer[MT_TO_SERVER], MT_FRAMING_SKIP, 0);
 	if (mail->stage == MT_STAGE_TLS && mail->facts.response == MT_RESPONSE_ACCEPTED)
 		mt_mail_flag(mail, MT_ANOMALY_SERVER_INJECTION);
+	mail->facts.anomalies &= ~(1u << MT_ANOMALY_TLS_ON_PLAIN_PORT);
 	mail->stage = MT_STAGE_CLEAR;
 }
 
