@@ -375,6 +375,17 @@ static size_t read_unknown(struct mt_engine *engine, struct session *session, en
 	return read_lines(engine, session, direction, chunk);
 }
 
+/* Where the answer, or one side, was not seen, a hello is all that shows the upgrade. It may stand in what is
+ * only assumed to be a body: DATA may have been refused. */
+static bool may_begin_tls(const struct mt_mail *mail, enum mt_direction direction)
+{
+	const struct mt_framer *framer = &mail->framer[direction];
+
+	if (framer->mode == MT_FRAMING_BODY)
+		return direction == MT_TO_SERVER && mail->is_absent[MT_TO_CLIENT];
+	return framer->mode == MT_FRAMING_LINES && framer->line_bytes == 0;
+}
+
 size_t mt_session_read(struct mt_engine *engine, struct session *session, enum mt_direction direction,
 		       const struct mt_chunk *chunk)
 {
@@ -397,9 +408,7 @@ size_t mt_session_read(struct mt_engine *engine, struct session *session, enum m
 		mt_dialogue_assume(mail, &engine->env);
 	if (mail->stage == MT_STAGE_ACCEPTED)
 		return read_accepted(engine, session, direction, chunk);
-	/* Where the answer, or one side, was not seen, a hello is all that shows the upgrade. */
-	if (mail->framer[direction].mode == MT_FRAMING_LINES && mail->framer[direction].line_bytes == 0 &&
-	    chunk->bytes.data[0] == 0x16) {
+	if (may_begin_tls(mail, direction) && chunk->bytes.data[0] == 0x16) {
 		enum mt_tls_start start = mt_tls_starts(direction, chunk->bytes);
 
 		if (start == MT_TLS_START_MAYBE && !session->is_draining)
