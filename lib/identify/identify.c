@@ -82,7 +82,7 @@ static bool contains(struct mt_span text, const char *upper_word)
 	return false;
 }
 
-static const struct mt_identify_result no = {MT_IDENTIFY_NO, MT_PROTOCOL_COUNT, false};
+static const struct mt_identify_result no = {MT_IDENTIFY_NO, MT_PROTOCOL_COUNT, false, false};
 
 /* Names of servers that greet with 220 and speak FTP (RFC 959 5.4): no mail without a mail command. */
 static bool greets_like_ftp(struct mt_span text)
@@ -97,7 +97,7 @@ static struct mt_identify_result judge_smtp(struct mt_span line, enum mt_protoco
 					       "520", "521", "550", "554", "571"};
 	bool is_hinted = hint == MT_PROTOCOL_SMTP;
 	bool is_220 = mt_span_begins(line, "220");
-	struct mt_identify_result result = {MT_IDENTIFY_PERHAPS, MT_PROTOCOL_SMTP, is_220};
+	struct mt_identify_result result = {MT_IDENTIFY_PERHAPS, MT_PROTOCOL_SMTP, is_220, false};
 
 	if (line.len > 3 && line.data[3] != '-' && !mt_is_blank(line.data[3]))
 		return no;
@@ -117,7 +117,11 @@ static struct mt_identify_result judge_smtp(struct mt_span line, enum mt_protoco
 static struct mt_identify_result judge_pop3(struct mt_span line, enum mt_protocol hint, bool is_first)
 {
 	bool is_ok = mt_span_begins(line, "+OK");
-	struct mt_identify_result result = {MT_IDENTIFY_PERHAPS, MT_PROTOCOL_POP3, is_first};
+	static const char *const words[] = {"POP", "<", "READY", "SERVER", "HELLO", "WELCOME", "DOVECOT"};
+	struct mt_identify_result result = {MT_IDENTIFY_PERHAPS, MT_PROTOCOL_POP3, is_first, true};
+
+	for (size_t i = 0; i < MT_ARRAY_LEN(words); i++)
+		result.is_ambiguous &= !contains(line, words[i]);
 
 	if (line.len > 3 && is_ok && !mt_is_blank(line.data[3]))
 		return no;
@@ -138,10 +142,10 @@ static struct mt_identify_result judge_imap(struct mt_span line, enum mt_protoco
 	bool is_status = mt_span_is(word, "OK") || mt_span_is(word, "NO") || mt_span_is(word, "BAD");
 
 	if (is_untagged && (mt_span_is(word, "OK") || mt_span_is(word, "PREAUTH") || mt_span_is(word, "BYE")))
-		return (struct mt_identify_result){MT_IDENTIFY_YES, MT_PROTOCOL_IMAP, is_first};
+		return (struct mt_identify_result){MT_IDENTIFY_YES, MT_PROTOCOL_IMAP, is_first, false};
 	/* Behind the greeting the words are other protocols' too: only the port makes them IMAP's. */
 	if (hint == MT_PROTOCOL_IMAP && !mt_span_is(word, "ACAP") && (is_untagged || is_status))
-		return (struct mt_identify_result){MT_IDENTIFY_YES, MT_PROTOCOL_IMAP, false};
+		return (struct mt_identify_result){MT_IDENTIFY_YES, MT_PROTOCOL_IMAP, false, false};
 	return no;
 }
 
@@ -213,9 +217,10 @@ struct mt_identify_result mt_identify_client_line(struct mt_span line, enum mt_p
 		if (!is_row(row, word, second))
 			continue;
 		if (row->weight == CERTAIN || (row->weight <= enough && row->protocol == hint))
-			return (struct mt_identify_result){MT_IDENTIFY_YES, row->protocol, false};
+			return (struct mt_identify_result){MT_IDENTIFY_YES, row->protocol, false, false};
 		if (perhaps.answer == MT_IDENTIFY_NO)
-			perhaps = (struct mt_identify_result){MT_IDENTIFY_PERHAPS, row->protocol, false};
+			perhaps =
+			    (struct mt_identify_result){MT_IDENTIFY_PERHAPS, row->protocol, false, false};
 	}
 	return perhaps;
 }

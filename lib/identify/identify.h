@@ -80,6 +80,7 @@ struct mt_identify_result {
 	enum mt_identify_answer answer;
 	enum mt_protocol protocol; /* unless NO */
 	bool is_greeting;	   /* server lines: a greeting, not a later reply */
+	bool is_ambiguous;	   /* ... unless it comes from the middle: later replies look the same */
 };
 
 /**

@@ -40,7 +40,7 @@ enum mt_outcome mt_facts_outcome(const struct mt_facts *facts)
 		 has_anomaly(facts, MT_ANOMALY_STARTTLS_WITHHELD),
 	     MT_OUTCOME_STRIPPED},
 	    {facts->offered == MT_SEEN_YES && !facts->is_requested, MT_OUTCOME_OFFERED_UNUSED},
-	    {facts->offered == MT_SEEN_NO && !facts->is_requested, MT_OUTCOME_NOT_OFFERED},
+	    {facts->offered == MT_SEEN_NO, MT_OUTCOME_NOT_OFFERED},
 	};
 
 	for (size_t i = 0; i < MT_ARRAY_LEN(rows); i++)

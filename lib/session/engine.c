@@ -450,11 +450,11 @@ enum mt_verdict mt_engine_packet(struct mt_engine *engine, const struct mt_engin
 		flow->last_seen_ns = packet->time_ns;
 	if (flow->state == MT_FLOW_ENDED)
 		return MT_VERDICT_AFTER_END;
+	note_ending(flow, packet);
 	if (flow->state == MT_FLOW_NOT_MAIL)
 		return MT_VERDICT_NOT_MAIL_FLOW;
 	flow->pkts[packet->side]++;
 	flow->bytes[packet->side] += packet->packet.ip_bytes;
-	note_ending(flow, packet);
 	enum mt_verdict verdict = flow->state == MT_FLOW_DECIDED ? MT_VERDICT_DECIDED : MT_VERDICT_DIALOGUE;
 	if (flow->state == MT_FLOW_DIALOGUE)
 		read_dialogue(engine, flow, packet);

@@ -2,11 +2,15 @@
 /* Copyright (c) 2026 the mailtap authors */
 #include "session_priv.h"
 
+#define PROOF_MAX (256 * 1024 * 1024) /* bytes ahead of what was read that an acknowledgement may prove */
+
 void mt_session_prove(struct session *session, enum mt_direction direction, uint32_t ack)
 {
-	struct side *other = &session->side[mt_opposite(direction)];
-
-	if (!other->stream.has_base || (other->has_proof && mt_seq_diff(ack, other->proven) <= 0))
+	struct side *other =
+	    &session->side[mt_opposite(direction)]; /* No window is as wide as PROOF_MAX: an acknowledgement
+						       from beyond would blind the session. */
+	if (!other->stream.has_base || mt_seq_diff(ack, other->stream.next) > PROOF_MAX ||
+	    (other->has_proof && mt_seq_diff(ack, other->proven) <= 0))
 		return;
 	other->proven = ack;
 	other->has_proof = true;

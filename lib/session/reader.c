@@ -57,10 +57,11 @@ static void name_no_protocol(struct session *session, enum mt_direction directio
 }
 
 /* A refusal answers a command where it is not known to be the first thing said, and may name an address. */
-static bool may_greet(const struct session *session, struct mt_span text)
+static bool may_greet(const struct session *session, struct mt_identify_result result, struct mt_span text)
 {
-	return session->side[MT_TO_CLIENT].is_start_known || text.data[0] == '2' || text.data[0] == '+' ||
-	       text.data[0] == '*';
+	if (session->side[MT_TO_CLIENT].is_start_known)
+		return true;
+	return !result.is_ambiguous && (text.data[0] == '2' || text.data[0] == '+' || text.data[0] == '*');
 }
 
 static void judge_server_line(struct mt_engine *engine, struct session *session, const struct mt_line *line)
@@ -79,7 +80,7 @@ static void judge_server_line(struct mt_engine *engine, struct session *session,
 			session->greeting_protocol = (uint8_t)result.protocol;
 		}
 		session->is_not_mail = ++session->unknown_lines >= UNKNOWN_LINES_MAX;
-	} else if (result.is_greeting && may_greet(session, line->text)) {
+	} else if (result.is_greeting && may_greet(session, result, line->text)) {
 		adopt_greeting(engine, session, result.protocol, line);
 	} else {
 		adopt(engine, session, result.protocol, MT_DETECTED_DIALOGUE, false);

@@ -220,6 +220,14 @@ static void hide_response(struct mt_turn *turn)
 	mt_framer_set(client_of(turn), MT_FRAMING_SECRET, 0);
 }
 
+/* AUTH itself was lost; what answers the challenge is a secret all the same. */
+static void resume_auth(struct mt_turn *turn)
+{
+	smtp_of(turn->mail)->auth_slot = MT_MAIL_AUTHS_MAX;
+	turn->mail->framer[MT_TO_CLIENT].words_shown = 1;
+	hide_response(turn);
+}
+
 static void expose(struct mt_turn *turn)
 {
 	mt_mail_auth_exposed(turn->mail, smtp_of(turn->mail)->auth_slot);
@@ -375,7 +383,7 @@ static enum event reply_event(const struct smtp *smtp, uint32_t code)
 	if (!smtp->is_greeted)
 		return code == 220 ? EVENT_GREETED : EVENT_REJECTED;
 	if (!smtp->is_known)
-		return EVENT_STRAY;
+		return code == 334 ? EVENT_AUTH_LOST : EVENT_STRAY;
 	for (size_t i = 0; i < MT_ARRAY_LEN(special_codes); i++)
 		if (special_codes[i].verb == smtp->verb && special_codes[i].code == code)
 			return special_codes[i].event;
