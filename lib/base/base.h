@@ -14,13 +14,13 @@
 
 #include "vocabulary.h"
 
-#define MT_CACHE_LINE	     64
-#define MT_ARRAY_LEN(a)	     (sizeof(a) / sizeof((a)[0]))
-#define MT_NS_PER_SECOND     1000000000ull
-#define MT_NS_PER_MS	     1000000ull
-#define mt_static_assert     _Static_assert
-#define mt_likely(x)	     __builtin_expect(!!(x), 1)
-#define mt_unlikely(x)	     __builtin_expect(!!(x), 0)
+#define MT_CACHE_LINE	 64
+#define MT_ARRAY_LEN(a)	 (sizeof(a) / sizeof((a)[0]))
+#define MT_NS_PER_SECOND 1000000000ull
+#define MT_NS_PER_MS	 1000000ull
+#define mt_static_assert _Static_assert
+#define mt_likely(x)	 __builtin_expect(!!(x), 1)
+#define mt_unlikely(x)	 __builtin_expect(!!(x), 0)
 
 /** Which way bytes travel. Never "in" or "out": a tap stands between the two. */
 enum mt_direction { MT_TO_SERVER, MT_TO_CLIENT, MT_DIRECTION_COUNT };

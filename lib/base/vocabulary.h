@@ -13,107 +13,114 @@
 #define MT_PROTOCOL_LIST(X) X(PROTOCOL, SMTP, "smtp") X(PROTOCOL, IMAP, "imap") X(PROTOCOL, POP3, "pop3")
 
 #define MT_SECURITY_LIST(X)                                                                                  \
-	X(SECURITY, CLEARTEXT, "cleartext") X(SECURITY, STARTTLS, "starttls") X(SECURITY, IMPLICIT_TLS, "implicit_tls") X(SECURITY, UNKNOWN, "unknown")
+	X(SECURITY, CLEARTEXT, "cleartext")                                                                  \
+	X(SECURITY, STARTTLS, "starttls") X(SECURITY, IMPLICIT_TLS, "implicit_tls")                          \
+	    X(SECURITY, UNKNOWN, "unknown")
 
 /* How a STARTTLS upgrade went; in the record the first that applies, in this order. */
 #define MT_OUTCOME_LIST(X)                                                                                   \
-	X(OUTCOME, CLEARTEXT_AFTER_ACCEPT, "cleartext_after_accept")                                                  \
-	X(OUTCOME, ESTABLISHED, "established")                                                                        \
-	X(OUTCOME, FAILED, "failed")                                                                                  \
-	X(OUTCOME, REFUSED, "refused")                                                                                \
-	X(OUTCOME, STRIPPED, "stripped")                                                                              \
-	X(OUTCOME, OFFERED_UNUSED, "offered_unused")                                                                  \
-	X(OUTCOME, NOT_OFFERED, "not_offered")                                                                        \
+	X(OUTCOME, CLEARTEXT_AFTER_ACCEPT, "cleartext_after_accept")                                         \
+	X(OUTCOME, ESTABLISHED, "established")                                                               \
+	X(OUTCOME, FAILED, "failed")                                                                         \
+	X(OUTCOME, REFUSED, "refused")                                                                       \
+	X(OUTCOME, STRIPPED, "stripped")                                                                     \
+	X(OUTCOME, OFFERED_UNUSED, "offered_unused")                                                         \
+	X(OUTCOME, NOT_OFFERED, "not_offered")                                                               \
 	X(OUTCOME, UNKNOWN, "unknown")
 
 /* On what evidence a verdict stands; in the record the first that applies, in this order. */
 #define MT_EVIDENCE_LIST(X)                                                                                  \
-	X(EVIDENCE, TRUNCATED, "truncated")                                                                            \
-	X(EVIDENCE, MIDSTREAM, "midstream")                                                                            \
-	X(EVIDENCE, ONE_SIDED, "one_sided")                                                                            \
-	X(EVIDENCE, GAP, "gap")                                                                                        \
+	X(EVIDENCE, TRUNCATED, "truncated")                                                                  \
+	X(EVIDENCE, MIDSTREAM, "midstream")                                                                  \
+	X(EVIDENCE, ONE_SIDED, "one_sided")                                                                  \
+	X(EVIDENCE, GAP, "gap")                                                                              \
 	X(EVIDENCE, COMPLETE, "complete")
 
 /* Why a flow ended. */
 #define MT_REASON_LIST(X)                                                                                    \
-	X(REASON, FIN, "fin")                                                                                        \
-	X(REASON, RST, "rst")                                                                                        \
-	X(REASON, TIMEOUT, "timeout")                                                                                \
-	X(REASON, REUSE, "reuse")                                                                                    \
-	X(REASON, EVICTED, "evicted")                                                                                \
+	X(REASON, FIN, "fin")                                                                                \
+	X(REASON, RST, "rst")                                                                                \
+	X(REASON, TIMEOUT, "timeout")                                                                        \
+	X(REASON, REUSE, "reuse")                                                                            \
+	X(REASON, EVICTED, "evicted")                                                                        \
 	X(REASON, SHUTDOWN, "shutdown")
 
-#define MT_DETECTED_LIST(X) X(DETECTED, DIALOGUE, "dialogue") X(DETECTED, BANNER, "banner") X(DETECTED, PORT, "port") X(DETECTED, ALPN, "alpn")
+#define MT_DETECTED_LIST(X)                                                                                  \
+	X(DETECTED, DIALOGUE, "dialogue")                                                                    \
+	X(DETECTED, BANNER, "banner") X(DETECTED, PORT, "port") X(DETECTED, ALPN, "alpn")
 
-#define MT_RESPONSE_LIST(X) X(RESPONSE, NONE, "none") X(RESPONSE, ACCEPTED, "accepted") X(RESPONSE, REFUSED, "refused")
+#define MT_RESPONSE_LIST(X)                                                                                  \
+	X(RESPONSE, NONE, "none") X(RESPONSE, ACCEPTED, "accepted") X(RESPONSE, REFUSED, "refused")
 
 #define MT_AUTH_LIST(X) X(AUTH, SUCCESS, "success") X(AUTH, FAILURE, "failure") X(AUTH, UNKNOWN, "unknown")
 
-#define MT_CERTIFICATE_LIST(X) X(CERTIFICATE, NONE, "none") X(CERTIFICATE, SEEN, "seen") X(CERTIFICATE, OPAQUE, "opaque")
+#define MT_CERTIFICATE_LIST(X)                                                                               \
+	X(CERTIFICATE, NONE, "none") X(CERTIFICATE, SEEN, "seen") X(CERTIFICATE, OPAQUE, "opaque")
 
 #define MT_TLS_VERSION_LIST(X)                                                                               \
-	X(TLS_VERSION, UNKNOWN, "unknown")                                                                                \
-	X(TLS_VERSION, SSL_3_0, "SSL 3.0")                                                                                \
-	X(TLS_VERSION, TLS_1_0, "TLS 1.0")                                                                                \
-	X(TLS_VERSION, TLS_1_1, "TLS 1.1")                                                                                \
-	X(TLS_VERSION, TLS_1_2, "TLS 1.2")                                                                                \
+	X(TLS_VERSION, UNKNOWN, "unknown")                                                                   \
+	X(TLS_VERSION, SSL_3_0, "SSL 3.0")                                                                   \
+	X(TLS_VERSION, TLS_1_0, "TLS 1.0")                                                                   \
+	X(TLS_VERSION, TLS_1_1, "TLS 1.1")                                                                   \
+	X(TLS_VERSION, TLS_1_2, "TLS 1.2")                                                                   \
 	X(TLS_VERSION, TLS_1_3, "TLS 1.3")
 
 #define MT_ANOMALY_LIST(X)                                                                                   \
-	X(ANOMALY, STARTTLS_MASKED, "starttls_masked")                                                                \
-	X(ANOMALY, STARTTLS_WITHHELD, "starttls_withheld")                                                            \
-	X(ANOMALY, REFUSED_THOUGH_OFFERED, "refused_though_offered")                                                  \
-	X(ANOMALY, REQUESTED_NOT_OFFERED, "requested_not_offered")                                                    \
-	X(ANOMALY, CLIENT_INJECTION, "client_injection")                                                              \
-	X(ANOMALY, SERVER_INJECTION, "server_injection")                                                              \
-	X(ANOMALY, CLEARTEXT_AFTER_ACCEPT, "cleartext_after_accept")                                                  \
-	X(ANOMALY, TLS_FAILED, "tls_failed")                                                                          \
-	X(ANOMALY, AUTH_IN_CLEAR, "auth_in_clear")                                                                    \
-	X(ANOMALY, AUTH_THOUGH_OFFERED, "auth_though_offered")                                                        \
-	X(ANOMALY, LOGIN_DESPITE_DISABLED, "login_despite_disabled")                                                  \
-	X(ANOMALY, PREAUTH_IN_CLEAR, "preauth_in_clear")                                                              \
-	X(ANOMALY, PLAINTEXT_ON_IMPLICIT_PORT, "plaintext_on_implicit_port")                                          \
-	X(ANOMALY, TLS_ON_PLAIN_PORT, "tls_on_plain_port")                                                            \
-	X(ANOMALY, NOT_MAIL_ON_MAIL_PORT, "not_mail_on_mail_port")                                                    \
-	X(ANOMALY, SMUGGLING_END_OF_DATA, "smuggling_end_of_data")                                                    \
-	X(ANOMALY, INCONSISTENT_RETRANSMISSION, "inconsistent_retransmission")                                        \
-	X(ANOMALY, OVERSIZED_LINE, "oversized_line")                                                                  \
-	X(ANOMALY, DOWNGRADE_SENTINEL, "downgrade_sentinel")                                                          \
-	X(ANOMALY, CERTIFICATE_CHANGED, "certificate_changed")                                                        \
+	X(ANOMALY, STARTTLS_MASKED, "starttls_masked")                                                       \
+	X(ANOMALY, STARTTLS_WITHHELD, "starttls_withheld")                                                   \
+	X(ANOMALY, REFUSED_THOUGH_OFFERED, "refused_though_offered")                                         \
+	X(ANOMALY, REQUESTED_NOT_OFFERED, "requested_not_offered")                                           \
+	X(ANOMALY, CLIENT_INJECTION, "client_injection")                                                     \
+	X(ANOMALY, SERVER_INJECTION, "server_injection")                                                     \
+	X(ANOMALY, CLEARTEXT_AFTER_ACCEPT, "cleartext_after_accept")                                         \
+	X(ANOMALY, TLS_FAILED, "tls_failed")                                                                 \
+	X(ANOMALY, AUTH_IN_CLEAR, "auth_in_clear")                                                           \
+	X(ANOMALY, AUTH_THOUGH_OFFERED, "auth_though_offered")                                               \
+	X(ANOMALY, LOGIN_DESPITE_DISABLED, "login_despite_disabled")                                         \
+	X(ANOMALY, PREAUTH_IN_CLEAR, "preauth_in_clear")                                                     \
+	X(ANOMALY, PLAINTEXT_ON_IMPLICIT_PORT, "plaintext_on_implicit_port")                                 \
+	X(ANOMALY, TLS_ON_PLAIN_PORT, "tls_on_plain_port")                                                   \
+	X(ANOMALY, NOT_MAIL_ON_MAIL_PORT, "not_mail_on_mail_port")                                           \
+	X(ANOMALY, SMUGGLING_END_OF_DATA, "smuggling_end_of_data")                                           \
+	X(ANOMALY, INCONSISTENT_RETRANSMISSION, "inconsistent_retransmission")                               \
+	X(ANOMALY, OVERSIZED_LINE, "oversized_line")                                                         \
+	X(ANOMALY, DOWNGRADE_SENTINEL, "downgrade_sentinel")                                                 \
+	X(ANOMALY, CERTIFICATE_CHANGED, "certificate_changed")                                               \
 	X(ANOMALY, CLEARTEXT_RETRY, "cleartext_retry")
 
 /* Every received packet falls under exactly one of these. */
 #define MT_VERDICT_LIST(X)                                                                                   \
-	X(VERDICT, NOT_IP, "not_ip")		  /* neither IPv4 nor IPv6 */                                        \
-	X(VERDICT, NOT_TCP, "not_tcp")		  /* IP, but another transport */                                    \
-	X(VERDICT, MALFORMED, "malformed")	  /* headers that contradict themselves or the frame */             \
-	X(VERDICT, FRAGMENT, "fragment")		  /* a part of an IP datagram that was not put together */           \
-	X(VERDICT, TUNNEL, "tunnel")		  /* an outer packet whose inside was not looked into */             \
-	X(VERDICT, NOT_MAIL, "not_mail")		  /* TCP on another port that begins like no greeting */             \
-	X(VERDICT, NOT_MAIL_FLOW, "not_mail_flow") /* of a connection that turned out to speak something else */      \
-	X(VERDICT, HANDSHAKE, "handshake")	  /* SYN or SYN-ACK on a mail port, no flow yet */                   \
-	X(VERDICT, NO_PAYLOAD, "no_payload")	  /* on a mail port, without payload and without a flow */           \
-	X(VERDICT, DIALOGUE, "dialogue")		  /* of a mail session whose dialogue or handshake is being read */ \
-	X(VERDICT, DECIDED, "decided")		  /* of a mail session whose verdict stands */                       \
-	X(VERDICT, AFTER_END, "after_end")	  /* a straggler of a connection that has ended */                   \
-	X(VERDICT, REFUSED, "refused")		  /* would have opened a flow, but the table was full */             \
-	X(VERDICT, LOST, "lost")			  /* lost on the way between two workers */
+	X(VERDICT, NOT_IP, "not_ip")	   /* neither IPv4 nor IPv6 */                                       \
+	X(VERDICT, NOT_TCP, "not_tcp")	   /* IP, but another transport */                                   \
+	X(VERDICT, MALFORMED, "malformed") /* headers that contradict themselves or the frame */             \
+	X(VERDICT, FRAGMENT, "fragment")   /* a part of an IP datagram that was not put together */          \
+	X(VERDICT, TUNNEL, "tunnel")	   /* an outer packet whose inside was not looked into */            \
+	X(VERDICT, NOT_MAIL, "not_mail")   /* TCP on another port that begins like no greeting */            \
+	X(VERDICT, NOT_MAIL_FLOW,                                                                            \
+	  "not_mail_flow")		     /* of a connection that turned out to speak something else */   \
+	X(VERDICT, HANDSHAKE, "handshake")   /* SYN or SYN-ACK on a mail port, no flow yet */                \
+	X(VERDICT, NO_PAYLOAD, "no_payload") /* on a mail port, without payload and without a flow */        \
+	X(VERDICT, DIALOGUE, "dialogue")   /* of a mail session whose dialogue or handshake is being read */ \
+	X(VERDICT, DECIDED, "decided")	   /* of a mail session whose verdict stands */                      \
+	X(VERDICT, AFTER_END, "after_end") /* a straggler of a connection that has ended */                  \
+	X(VERDICT, REFUSED, "refused")	   /* would have opened a flow, but the table was full */            \
+	X(VERDICT, LOST, "lost")	   /* lost on the way between two workers */
 
 /* Every loss of ours by name. */
 #define MT_LOSS_LIST(X)                                                                                      \
-	X(LOSS, HANDOFF_FULL, "handoff_full")		    /* packets: the owner's inbox was full */                \
-	X(LOSS, TABLE_FULL, "table_full")		    /* packets: no place for a new flow */                   \
-	X(LOSS, SESSIONS_FULL, "sessions_full")	    /* packets: no dialogue state free */                    \
-	X(LOSS, REASSEMBLY_FULL, "reassembly_full")	    /* segments: the worker's pool was empty */              \
-	X(LOSS, REASSEMBLY_LIMIT, "reassembly_limit")	    /* segments: over the limit of one direction */          \
-	X(LOSS, HANDSHAKE_LIMIT, "handshake_limit")	    /* TLS hellos longer than the limit */                   \
-	X(LOSS, LINE_LIMIT, "line_limit")		    /* lines cut at the limit */                             \
-	X(LOSS, PENDING_LIMIT, "pending_limit")	    /* commands that found the queue of the pending full */ \
-	X(LOSS, TEXT_LIMIT, "text_limit")		    /* facts that found no place in the record */            \
-	X(LOSS, RECORD_RING_FULL, "record_ring_full")	    /* records: the ring to the control thread was full */  \
-	X(LOSS, PARKED_FULL, "parked_full")		    /* records written early: the pool of the parked was full */ \
-	X(LOSS, RECORD_SINK, "record_sink")		    /* records: the file could not be written */             \
-	X(LOSS, FLOW_EVICTED, "flow_evicted")		    /* idle decided flows that made room */
+	X(LOSS, HANDOFF_FULL, "handoff_full")	      /* packets: the owner's inbox was full */              \
+	X(LOSS, TABLE_FULL, "table_full")	      /* packets: no place for a new flow */                 \
+	X(LOSS, SESSIONS_FULL, "sessions_full")	      /* packets: no dialogue state free */                  \
+	X(LOSS, REASSEMBLY_FULL, "reassembly_full")   /* segments: the worker's pool was empty */            \
+	X(LOSS, REASSEMBLY_LIMIT, "reassembly_limit") /* segments: over the limit of one direction */        \
+	X(LOSS, HANDSHAKE_LIMIT, "handshake_limit")   /* TLS hellos longer than the limit */                 \
+	X(LOSS, LINE_LIMIT, "line_limit")	      /* lines cut at the limit */                           \
+	X(LOSS, PENDING_LIMIT, "pending_limit") /* commands that found the queue of the pending full */      \
+	X(LOSS, TEXT_LIMIT, "text_limit")	/* facts that found no place in the record */                \
+	X(LOSS, RECORD_RING_FULL, "record_ring_full") /* records: the ring to the control thread was full */ \
+	X(LOSS, PARKED_FULL, "parked_full")   /* records written early: the pool of the parked was full */   \
+	X(LOSS, RECORD_SINK, "record_sink")   /* records: the file could not be written */                   \
+	X(LOSS, FLOW_EVICTED, "flow_evicted") /* idle decided flows that made room */
 
 #define MT_POLL_LIST(X) X(POLL, BUSY, "busy") X(POLL, IDLE, "idle")
 
@@ -142,7 +149,7 @@
 
 /** enum mt_protocol { MT_PROTOCOL_SMTP, ... MT_PROTOCOL_COUNT }, and so on for every list. */
 #define MT_DECLARE_LIST(LIST, list)                                                                          \
-	enum mt_##list { MT_##LIST##_LIST(MT_ENUM_MEMBER) MT_##LIST##_COUNT };                               \
+	enum mt_##list{MT_##LIST##_LIST(MT_ENUM_MEMBER) MT_##LIST##_COUNT};                                  \
 	/** The word users see; NULL where value is no member. Lives as long as the program. */              \
 	const char *mt_##list##_name(unsigned value);
 

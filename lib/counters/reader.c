@@ -12,9 +12,10 @@
 
 #include "shared_priv.h"
 
-#define OBJECT_MAX (256u << 20) /* bytes read into memory at most; a hundred workers need a fiftieth of it   \
-				 */
-#define COPY_TRIES  100		/* with RETRY_NS between: ten milliseconds, then the values are stale */
+#define OBJECT_MAX                                                                                           \
+	(256u << 20)	   /* bytes read into memory at most; a hundred workers need a fiftieth of it        \
+			    */
+#define COPY_TRIES  100	   /* with RETRY_NS between: ten milliseconds, then the values are stale */
 #define RETRY_NS    100000 /* a copy takes the writer a few microseconds; longer means it was put to sleep */
 #define DIVISOR_MAX 1000000000u
 

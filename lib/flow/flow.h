@@ -54,20 +54,21 @@ enum mt_flow_state {
 
 /** One connection in its table. The caller reads and writes everything but fingerprint. */
 struct mt_flow {
-	uint64_t fingerprint;  /* 0 marks a free place */
-	uint64_t last_seen_ns; /* time of the last packet */
-	uint64_t bytes[2];     /* by sending side: IP-layer bytes seen from the first payload on */
-	uint32_t pkts[2];      /* by sending side: frames */
-	uint32_t fin_seq[2];   /* by sending side: sequence number of its FIN, where has_fin says so */
-	uint32_t session;      /* index of the session's state, in MT_FLOW_DIALOGUE */
-	uint32_t handle;       /* the control thread's name for the record, in MT_FLOW_DECIDED */
-	uint8_t state;	       /* enum mt_flow_state */
+	uint64_t fingerprint;	 /* 0 marks a free place */
+	uint64_t last_seen_ns;	 /* time of the last packet */
+	uint64_t bytes[2];	 /* by sending side: IP-layer bytes seen from the first payload on */
+	uint32_t pkts[2];	 /* by sending side: frames */
+	uint32_t fin_seq[2];	 /* by sending side: sequence number of its FIN, where has_fin says so */
+	uint32_t session;	 /* index of the session's state, in MT_FLOW_DIALOGUE */
+	uint32_t handle;	 /* the control thread's name for the record, in MT_FLOW_DECIDED */
+	uint8_t state;		 /* enum mt_flow_state */
 	uint8_t has_fin : 2;	 /* bit per sending side: its FIN was seen */
 	uint8_t has_fin_ack : 2; /* bit per sending side: its FIN was acknowledged */
 	uint8_t has_rst : 1;	 /* either side reset the connection */
 	uint8_t client_side : 1; /* the side that is the client */
 	uint8_t pad[2];
-	uint32_t base;	       /* sequence number of the first byte of the side that began; tells a new SYN from an old */
+	uint32_t
+	    base; /* sequence number of the first byte of the side that began; tells a new SYN from an old */
 };
 mt_static_assert(sizeof(struct mt_flow) == MT_CACHE_LINE, "one line a flow");
 
@@ -116,10 +117,10 @@ bool mt_flow_sweep(struct mt_flow_table *table, uint32_t places, mt_flow_visit *
 /** What SYN and SYN-ACK left behind of a connection that has sent no payload yet. */
 struct mt_flow_syn {
 	uint64_t fingerprint;
-	uint64_t time_ns;    /* of the SYN, or of the SYN-ACK where only that was seen */
-	uint64_t synack_ns;  /* of the SYN-ACK; 0 where none was seen */
-	uint32_t isn[2];     /* by sending side, where has_isn says so; the client's without it: see _note_ack */
-	uint8_t has_isn;     /* bit per side */
+	uint64_t time_ns;   /* of the SYN, or of the SYN-ACK where only that was seen */
+	uint64_t synack_ns; /* of the SYN-ACK; 0 where none was seen */
+	uint32_t isn[2]; /* by sending side, where has_isn says so; the client's without it: see _note_ack */
+	uint8_t has_isn; /* bit per side */
 	uint8_t client_side; /* the side that sent the SYN (or got the SYN-ACK) */
 	uint8_t pad[6];
 };

@@ -13,11 +13,11 @@ void mt_pool_init(struct mt_pool *pool, void *area, uint32_t piece_bytes, uint32
 {
 	assert(piece_bytes >= sizeof(uint32_t) && piece_bytes % MT_CACHE_LINE == 0);
 	*pool = (struct mt_pool){
-		.area = area,
-		.piece_bytes = piece_bytes,
-		.pieces = pieces,
-		.free_pieces = pieces,
-		.next_free = MT_POOL_NONE,
+	    .area = area,
+	    .piece_bytes = piece_bytes,
+	    .pieces = pieces,
+	    .free_pieces = pieces,
+	    .next_free = MT_POOL_NONE,
 	};
 }
 

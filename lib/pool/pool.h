@@ -12,12 +12,12 @@
 #include "base.h"
 
 struct mt_pool {
-	uint8_t *area;	     /* kept, piece_bytes * pieces long, aligned to a cache line */
+	uint8_t *area;	      /* kept, piece_bytes * pieces long, aligned to a cache line */
 	uint32_t piece_bytes; /* a multiple of a cache line */
-	uint32_t pieces;     /* how many there are */
+	uint32_t pieces;      /* how many there are */
 	uint32_t free_pieces; /* how many of them are free */
-	uint32_t next_free;  /* index of the first free piece, MT_POOL_NONE at the end */
-	uint32_t untouched;  /* pieces from here on have never been taken: their memory is not resident */
+	uint32_t next_free;   /* index of the first free piece, MT_POOL_NONE at the end */
+	uint32_t untouched;   /* pieces from here on have never been taken: their memory is not resident */
 };
 
 #define MT_POOL_NONE UINT32_MAX

@@ -51,11 +51,11 @@ static void every_word_has_a_name(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(words_are_taken_one_by_one),
-		cmocka_unit_test(case_is_folded_for_ascii_only),
-		cmocka_unit_test(trimming_removes_blanks_and_line_ends),
-		cmocka_unit_test(sequence_numbers_wrap),
-		cmocka_unit_test(every_word_has_a_name),
+	    cmocka_unit_test(words_are_taken_one_by_one),
+	    cmocka_unit_test(case_is_folded_for_ascii_only),
+	    cmocka_unit_test(trimming_removes_blanks_and_line_ends),
+	    cmocka_unit_test(sequence_numbers_wrap),
+	    cmocka_unit_test(every_word_has_a_name),
 	};
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }

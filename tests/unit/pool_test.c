@@ -50,8 +50,8 @@ static void a_piece_given_back_keeps_no_secret(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_piece_is_given_once_and_empty_is_said),
-		cmocka_unit_test(a_piece_given_back_keeps_no_secret),
+	    cmocka_unit_test(every_piece_is_given_once_and_empty_is_said),
+	    cmocka_unit_test(a_piece_given_back_keeps_no_secret),
 	};
 	return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
 }
