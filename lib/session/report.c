@@ -2,6 +2,15 @@
 /* Copyright (c) 2026 the mailtap authors */
 #include "session_priv.h"
 
+/* The first bytes of a direction that was seen are missing. */
+static bool is_midstream(const struct session *session)
+{
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
+		if (session->side[direction].has_payload && !session->side[direction].is_start_known)
+			return true;
+	return false;
+}
+
 /* What only the end, or the decision, can say. */
 static void conclude(struct session *session)
 {
@@ -22,11 +31,8 @@ static void conclude(struct session *session)
 	facts->is_dialogue_seen =
 	    facts->has_server_line ||
 	    (facts->has_client_line && !is_seen[MT_TO_CLIENT] && !session->is_implicit_port);
-	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++) {
-		facts->is_seen[direction] = session->side[direction].is_seen;
-		if (session->side[direction].has_payload && !session->side[direction].is_start_known)
-			facts->is_midstream = true;
-	}
+	facts->is_midstream |= is_midstream(session);
+	memcpy(facts->is_seen, is_seen, sizeof(facts->is_seen));
 }
 
 /* An upgrade or a handshake that was begun, seen whole, and ended without success. */
@@ -128,13 +134,24 @@ static void absorb(struct mt_engine *engine, struct mt_flow *flow, struct sessio
 	release(engine, flow, session);
 }
 
-/* Nowhere to park: the record goes out at once. */
-static void end_early(struct mt_engine *engine, const struct mt_flow *flow, const struct session *session)
+/* The report of a session's facts; its end is not in it yet. */
+static void make_report(struct mt_engine *engine, struct session *session, enum mt_reason reason)
 {
-	fill_end(&engine->report, flow, session->client_side, MT_REASON_EVICTED);
+	engine->env.cells[MT_CELL0(SESSIONS_OPENED)]++;
+	engine->env.cells[MT_CELL0(RECORDS_MADE)]++;
+	conclude(session);
+	conclude_end(session, reason);
+	engine->report.has_end = false;
+	engine->report.handle = HANDLE_NONE;
+	fill_facts(&engine->report, session);
+}
+
+static void add_end(struct mt_engine *engine, const struct mt_flow *flow, const struct session *session,
+		    enum mt_reason reason)
+{
+	fill_end(&engine->report, flow, session->client_side, reason);
 	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
 		engine->report.end.missing[direction] = engine->report.missing[direction];
-	engine->env.cells[MT_CELL1(LOST, MT_LOSS_PARKED_FULL)]++;
 }
 
 void mt_session_park(struct mt_engine *engine, struct mt_flow *flow, struct session *session)
@@ -143,17 +160,14 @@ void mt_session_park(struct mt_engine *engine, struct mt_flow *flow, struct sess
 		absorb(engine, flow, session);
 		return;
 	}
-	engine->env.cells[MT_CELL0(SESSIONS_OPENED)]++;
-	engine->env.cells[MT_CELL0(RECORDS_MADE)]++;
-	conclude(session);
-	conclude_end(session, MT_REASON_COUNT);
-	engine->report.has_end = false;
-	engine->report.handle = HANDLE_NONE;
-	fill_facts(&engine->report, session);
-	if (engine->handle_count > 0)
+	make_report(engine, session, MT_REASON_COUNT);
+	if (engine->handle_count > 0) {
 		engine->report.handle = engine->handles[--engine->handle_count];
-	else
-		end_early(engine, flow, session);
+	} else {
+		/* Nowhere to park: the record goes out at once. */
+		add_end(engine, flow, session, MT_REASON_EVICTED);
+		engine->env.cells[MT_CELL1(LOST, MT_LOSS_PARKED_FULL)]++;
+	}
 	flow->state = MT_FLOW_DECIDED;
 	flow->handle = engine->report.handle;
 	flow->client_side = session->client_side;
@@ -184,13 +198,9 @@ static void end_dialogue(struct mt_engine *engine, struct mt_flow *flow, enum mt
 	struct session *session = mt_pool_at(&engine->sessions, flow->session);
 
 	mt_session_drain(engine, session);
-	/* A connection met in its middle that is recognised as nothing is a record all the same (CONTRACT.md
-	 * 2). */
-	bool is_midstream = false;
-	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
-		is_midstream |=
-		    session->side[direction].has_payload && !session->side[direction].is_start_known;
-	if (is_midstream && !session->is_not_mail && session->mail.facts.protocol == MT_PROTOCOL_COUNT) {
+	/* Met in its middle and recognised as nothing, it is a record all the same (CONTRACT.md 2). */
+	if (is_midstream(session) && !session->is_not_mail &&
+	    session->mail.facts.protocol == MT_PROTOCOL_COUNT) {
 		session->mail.facts.protocol = session->hint;
 		session->mail.facts.detected_by = MT_DETECTED_PORT;
 	}
@@ -198,15 +208,8 @@ static void end_dialogue(struct mt_engine *engine, struct mt_flow *flow, enum mt
 		absorb(engine, flow, session);
 		return;
 	}
-	engine->env.cells[MT_CELL0(SESSIONS_OPENED)]++;
-	engine->env.cells[MT_CELL0(RECORDS_MADE)]++;
-	conclude(session);
-	conclude_end(session, reason);
-	engine->report.handle = HANDLE_NONE;
-	fill_facts(&engine->report, session);
-	fill_end(&engine->report, flow, session->client_side, reason);
-	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
-		engine->report.end.missing[direction] = engine->report.missing[direction];
+	make_report(engine, session, reason);
+	add_end(engine, flow, session, reason);
 	emit(engine);
 	release(engine, flow, session);
 }
