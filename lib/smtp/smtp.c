@@ -263,6 +263,13 @@ static void ask_tls(struct mt_turn *turn)
 	mt_mail_starttls_asked(turn->mail, turn->line);
 }
 
+/* No command of eight letters but STARTTLS is worth writing over. */
+static void note_mask(struct mt_turn *turn)
+{
+	push(turn, VERB_MASKED);
+	mt_mail_flag(turn->mail, MT_ANOMALY_STARTTLS_MASKED);
+}
+
 static struct mt_span code_text(struct mt_turn *turn)
 {
 	return mt_span_first(turn->line->text, 3);

@@ -203,10 +203,10 @@ static const struct claim from_client_alone[] = {
     {"evidence", "complete", false}, {"offered", "yes", false},
     {"offered", "no", false},	     {"response", "refused", false},
     {"outcome", "refused", false},   {"outcome", "not_offered", false},
-    {"outcome", "stripped", false},  {"outcome", "offered_unused", false},
+    {"outcome", "stripped", true},   {"outcome", "offered_unused", false},
     {"messages", "1", false},	     {"security", "implicit_tls", true},
 };
-/* That STARTTLS was asked for, the server's hello proves; a masked list is the server's own. */
+/* Each side shows a mask of its own. That STARTTLS was asked for, the server's hello proves. */
 static const struct claim from_server_alone[] = {
     {"evidence", "complete", false}, {"requested", "yes", true},	 {"outcome", "refused", false},
     {"outcome", "stripped", true},   {"security", "implicit_tls", true},
