@@ -14,8 +14,8 @@
 
 #define MT_SECURITY_LIST(X)                                                                                  \
 	X(SECURITY, CLEARTEXT, "cleartext")                                                                  \
-	X(SECURITY, STARTTLS, "starttls") X(SECURITY, IMPLICIT_TLS, "implicit_tls")                          \
-	    X(SECURITY, UNKNOWN, "unknown")
+	X(SECURITY, STARTTLS, "starttls")                                                                    \
+	X(SECURITY, IMPLICIT_TLS, "implicit_tls") X(SECURITY, UNKNOWN, "unknown")
 
 /* How a STARTTLS upgrade went; in the record the first that applies, in this order. */
 #define MT_OUTCOME_LIST(X)                                                                                   \

@@ -87,7 +87,7 @@ struct imap {
 	bool is_server_continuation; /* the next server line goes on behind a literal */
 	bool is_authenticated;
 };
-mt_static_assert(sizeof(struct imap) <= MT_MAIL_DIALOGUE_BYTES, "must fit into struct mt_mail");
+mt_static_assert(sizeof(struct imap) <= MT_DIALOGUE_STATE_BYTES, "must fit into struct mt_mail");
 
 static struct imap *imap_of(struct mt_mail *mail)
 {
@@ -163,17 +163,17 @@ static void remember(struct mt_turn *turn)
 static void ask_tls(struct mt_turn *turn)
 {
 	remember_as(turn, VERB_STARTTLS, 0);
-	mt_mail_starttls_asked(turn->mail, turn->line);
+	mt_dialogue_starttls_asked(turn->mail, turn->line);
 }
 
 static void begin_login(struct mt_turn *turn)
 {
-	unsigned slot = mt_mail_auth_begins(turn->mail, turn->env, MT_MECHANISM_LOGIN);
+	unsigned slot = mt_dialogue_auth_begins(turn->mail, turn->env, MT_MECHANISM_LOGIN);
 
 	remember_as(turn, VERB_LOGIN, slot);
-	mt_mail_auth_exposed(turn->mail, slot);
+	mt_dialogue_auth_exposed(turn->mail, slot);
 	if (turn->mail->facts.is_login_disabled)
-		mt_mail_flag(turn->mail, MT_ANOMALY_LOGIN_DESPITE_DISABLED);
+		mt_dialogue_flag(turn->mail, MT_ANOMALY_LOGIN_DESPITE_DISABLED);
 	guard_replies(turn);
 }
 
@@ -182,11 +182,11 @@ static void begin_auth(struct mt_turn *turn)
 	struct imap *imap = imap_of(turn->mail);
 	struct mt_span rest = turn->rest;
 
-	imap->auth_slot = (uint8_t)mt_mail_auth_begins(turn->mail, turn->env,
-						       mt_mail_mechanism(turn->env, mt_span_word(&rest)));
+	imap->auth_slot = (uint8_t)mt_dialogue_auth_begins(
+	    turn->mail, turn->env, mt_dialogue_mechanism(turn->env, mt_span_word(&rest)));
 	remember_as(turn, VERB_AUTHENTICATE, imap->auth_slot);
 	if (turn->line->is_cut)
-		mt_mail_auth_exposed(turn->mail, imap->auth_slot);
+		mt_dialogue_auth_exposed(turn->mail, imap->auth_slot);
 	guard_replies(turn);
 	mt_framer_set(client_of(turn), MT_FRAMING_WAIT, 0);
 }
@@ -198,7 +198,7 @@ static void hide_response(struct mt_turn *turn)
 
 static void expose(struct mt_turn *turn)
 {
-	mt_mail_auth_exposed(turn->mail, imap_of(turn->mail)->auth_slot);
+	mt_dialogue_auth_exposed(turn->mail, imap_of(turn->mail)->auth_slot);
 	mt_framer_set(client_of(turn), MT_FRAMING_WAIT, 0);
 }
 
@@ -255,7 +255,7 @@ static void end_auth(struct mt_turn *turn, enum mt_auth outcome)
 {
 	struct imap *imap = imap_of(turn->mail);
 
-	mt_mail_auth_ended(turn->mail, turn->note, outcome);
+	mt_dialogue_auth_ended(turn->mail, turn->note, outcome);
 	imap->is_authenticated |= outcome == MT_AUTH_SUCCESS;
 	imap->secrets -= imap->secrets > 0;
 	if (imap->secrets == 0)
@@ -290,13 +290,13 @@ static void go_dark(struct mt_turn *turn)
 
 static void accept_tls(struct mt_turn *turn)
 {
-	mt_mail_starttls_answered(turn->mail, turn->line, true, mt_span_text("OK"));
+	mt_dialogue_starttls_answered(turn->mail, turn->line, true, mt_span_text("OK"));
 }
 
 static void refuse_tls(struct mt_turn *turn)
 {
-	mt_mail_starttls_answered(turn->mail, turn->line, false,
-				  mt_span_text(turn->code == TOKEN_NO ? "NO" : "BAD"));
+	mt_dialogue_starttls_answered(turn->mail, turn->line, false,
+				      mt_span_text(turn->code == TOKEN_NO ? "NO" : "BAD"));
 }
 
 static void await_tls(struct mt_turn *turn)
@@ -379,18 +379,18 @@ static void read_capabilities(struct mt_turn *turn, struct mt_span atoms)
 	const uint8_t *end = memchr(atoms.data, ']', atoms.len);
 	if (end != NULL)
 		atoms.len = (size_t)(end - atoms.data);
-	mt_mail_list_begin(turn->mail);
+	mt_dialogue_list_begin(turn->mail);
 	while ((atom = mt_span_word(&atoms)).len > 0) {
 		uint32_t token = token_of(turn, atom);
 
 		has_mask |= token == TOKEN_MASKED;
 		is_disabled |= token == TOKEN_LOGINDISABLED;
-		mt_mail_list_atom(turn->mail, turn->env, atom, token == TOKEN_STARTTLS);
+		mt_dialogue_list_atom(turn->mail, turn->env, atom, token == TOKEN_STARTTLS);
 	}
 	if (has_mask && !turn->mail->list.has_starttls)
-		mt_mail_flag(turn->mail, MT_ANOMALY_STARTTLS_MASKED);
+		mt_dialogue_flag(turn->mail, MT_ANOMALY_STARTTLS_MASKED);
 	turn->mail->facts.is_login_disabled = is_disabled;
-	mt_mail_list_end(turn->mail);
+	mt_dialogue_list_end(turn->mail);
 }
 
 /* A response code in brackets may bring the list (9051 7.1). */
@@ -413,12 +413,12 @@ static void greet(struct mt_turn *turn)
 	if (turn->code == TOKEN_PREAUTH) {
 		const uint8_t *end = memchr(text.data, ']', text.len);
 
-		mt_mail_flag(turn->mail, MT_ANOMALY_PREAUTH_IN_CLEAR);
+		mt_dialogue_flag(turn->mail, MT_ANOMALY_PREAUTH_IN_CLEAR);
 		/* "Logged in as" names a user: only the response code is kept (CONTRACT.md 2). */
 		text.len =
 		    text.len > 0 && text.data[0] == '[' && end != NULL ? (size_t)(end - text.data) + 1 : 0;
 	}
-	mt_mail_banner(turn->mail, turn->env, text, turn->line->time_ns);
+	mt_dialogue_banner(turn->mail, turn->env, text, turn->line->time_ns);
 }
 
 static void untagged(struct mt_turn *turn)

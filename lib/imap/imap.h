@@ -7,7 +7,7 @@
 #ifndef MT_IMAP_H
 #define MT_IMAP_H
 
-#include "mail.h"
+#include "dialogue.h"
 
 extern const struct mt_dialogue mt_imap_dialogue;
 

@@ -65,3 +65,12 @@ enum mt_evidence mt_facts_evidence(const struct mt_facts *facts, const struct mt
 		return MT_EVIDENCE_ONE_SIDED;
 	return facts->has_gap ? MT_EVIDENCE_GAP : MT_EVIDENCE_COMPLETE;
 }
+
+bool mt_facts_next_item(struct mt_span *rest, struct mt_span *item)
+{
+	if (rest->len == 0)
+		return false;
+	*item = mt_span_first(mt_span_after(*rest, 1), rest->data[0]);
+	*rest = mt_span_after(*rest, 1 + item->len);
+	return true;
+}

@@ -56,7 +56,7 @@ struct pop3 {
 	bool is_user_named; /* USER came, PASS is to follow */
 	uint8_t secrets;    /* commands with a credential that wait for their reply */
 };
-mt_static_assert(sizeof(struct pop3) <= MT_MAIL_DIALOGUE_BYTES, "must fit into struct mt_mail");
+mt_static_assert(sizeof(struct pop3) <= MT_DIALOGUE_STATE_BYTES, "must fit into struct mt_mail");
 
 static struct pop3 *pop3_of(struct mt_mail *mail)
 {
@@ -120,7 +120,7 @@ static void lose_server(struct mt_turn *turn)
 static void greet(struct mt_turn *turn)
 {
 	pop3_of(turn->mail)->is_greeted = true;
-	mt_mail_banner(turn->mail, turn->env, turn->rest, turn->line->time_ns);
+	mt_dialogue_banner(turn->mail, turn->env, turn->rest, turn->line->time_ns);
 }
 
 static void note_command(struct mt_turn *turn)
@@ -136,19 +136,19 @@ static void note_listing(struct mt_turn *turn)
 
 static void open_list(struct mt_turn *turn)
 {
-	mt_mail_list_begin(turn->mail);
+	mt_dialogue_list_begin(turn->mail);
 }
 
 static void keep_capability(struct mt_turn *turn)
 {
 	struct mt_span rest = turn->rest;
 
-	mt_mail_list_atom(turn->mail, turn->env, mt_span_word(&rest), turn->code == TOKEN_STLS);
+	mt_dialogue_list_atom(turn->mail, turn->env, mt_span_word(&rest), turn->code == TOKEN_STLS);
 }
 
 static void close_list(struct mt_turn *turn)
 {
-	mt_mail_list_end(turn->mail);
+	mt_dialogue_list_end(turn->mail);
 }
 
 static void skip_lines(struct mt_turn *turn)
@@ -170,7 +170,7 @@ static void begin_user(struct mt_turn *turn)
 {
 	struct pop3 *pop3 = pop3_of(turn->mail);
 
-	pop3->auth_slot = (uint8_t)mt_mail_auth_begins(turn->mail, turn->env, MT_MECHANISM_USER);
+	pop3->auth_slot = (uint8_t)mt_dialogue_auth_begins(turn->mail, turn->env, MT_MECHANISM_USER);
 	pop3->is_user_named = true;
 	push_secret(turn, VERB_USER);
 }
@@ -180,7 +180,7 @@ static void fail_user(struct mt_turn *turn)
 	struct pop3 *pop3 = pop3_of(turn->mail);
 
 	secret_answered(turn);
-	mt_mail_auth_ended(turn->mail, pop3->auth_slot, MT_AUTH_FAILURE);
+	mt_dialogue_auth_ended(turn->mail, pop3->auth_slot, MT_AUTH_FAILURE);
 	pop3->is_user_named = mt_pending_has(&pop3->pending, VERB_PASS);
 }
 
@@ -189,16 +189,16 @@ static void send_pass(struct mt_turn *turn)
 	struct pop3 *pop3 = pop3_of(turn->mail);
 
 	if (!pop3->is_user_named)
-		pop3->auth_slot = (uint8_t)mt_mail_auth_begins(turn->mail, turn->env, MT_MECHANISM_USER);
+		pop3->auth_slot = (uint8_t)mt_dialogue_auth_begins(turn->mail, turn->env, MT_MECHANISM_USER);
 	pop3->is_user_named = false;
-	mt_mail_auth_exposed(turn->mail, pop3->auth_slot);
+	mt_dialogue_auth_exposed(turn->mail, pop3->auth_slot);
 	push_secret(turn, VERB_PASS);
 }
 
 static void begin_apop(struct mt_turn *turn)
 {
 	pop3_of(turn->mail)->auth_slot =
-	    (uint8_t)mt_mail_auth_begins(turn->mail, turn->env, MT_MECHANISM_APOP);
+	    (uint8_t)mt_dialogue_auth_begins(turn->mail, turn->env, MT_MECHANISM_APOP);
 	push_secret(turn, VERB_APOP);
 }
 
@@ -213,9 +213,9 @@ static void begin_auth(struct mt_turn *turn)
 		return;
 	}
 	pop3->auth_slot =
-	    (uint8_t)mt_mail_auth_begins(turn->mail, turn->env, mt_mail_mechanism(turn->env, name));
+	    (uint8_t)mt_dialogue_auth_begins(turn->mail, turn->env, mt_dialogue_mechanism(turn->env, name));
 	if (turn->line->is_cut)
-		mt_mail_auth_exposed(turn->mail, pop3->auth_slot);
+		mt_dialogue_auth_exposed(turn->mail, pop3->auth_slot);
 	push_secret(turn, VERB_AUTH);
 	mt_framer_set(client_of(turn), MT_FRAMING_WAIT, 0);
 }
@@ -228,7 +228,7 @@ static void hide_response(struct mt_turn *turn)
 
 static void expose(struct mt_turn *turn)
 {
-	mt_mail_auth_exposed(turn->mail, pop3_of(turn->mail)->auth_slot);
+	mt_dialogue_auth_exposed(turn->mail, pop3_of(turn->mail)->auth_slot);
 	mt_framer_set(client_of(turn), MT_FRAMING_WAIT, 0);
 }
 
@@ -241,7 +241,7 @@ static void hide_all(struct mt_turn *turn)
 static void end_auth(struct mt_turn *turn, enum mt_auth outcome)
 {
 	secret_answered(turn);
-	mt_mail_auth_ended(turn->mail, pop3_of(turn->mail)->auth_slot, outcome);
+	mt_dialogue_auth_ended(turn->mail, pop3_of(turn->mail)->auth_slot, outcome);
 	if (turn->verb == VERB_AUTH)
 		read_commands(turn);
 }
@@ -259,17 +259,17 @@ static void fail_auth(struct mt_turn *turn)
 static void ask_tls(struct mt_turn *turn)
 {
 	push(turn, VERB_STLS);
-	mt_mail_starttls_asked(turn->mail, turn->line);
+	mt_dialogue_starttls_asked(turn->mail, turn->line);
 }
 
 static void accept_tls(struct mt_turn *turn)
 {
-	mt_mail_starttls_answered(turn->mail, turn->line, true, mt_span_text("+OK"));
+	mt_dialogue_starttls_answered(turn->mail, turn->line, true, mt_span_text("+OK"));
 }
 
 static void refuse_tls(struct mt_turn *turn)
 {
-	mt_mail_starttls_answered(turn->mail, turn->line, false, mt_span_text("ERR"));
+	mt_dialogue_starttls_answered(turn->mail, turn->line, false, mt_span_text("ERR"));
 }
 
 static void await_tls(struct mt_turn *turn)

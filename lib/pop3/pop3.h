@@ -7,7 +7,7 @@
 #ifndef MT_POP3_H
 #define MT_POP3_H
 
-#include "mail.h"
+#include "dialogue.h"
 
 extern const struct mt_dialogue mt_pop3_dialogue;
 

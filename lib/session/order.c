@@ -168,7 +168,7 @@ void mt_session_offer(struct mt_engine *engine, struct session *session, enum mt
 	if (!mt_session_is_decided(session))
 		count_put(engine, session, mt_stream_settle(&side->stream, &engine->pieces));
 	if (side->stream.is_inconsistent)
-		mt_mail_flag(&session->mail, MT_ANOMALY_INCONSISTENT_RETRANSMISSION);
+		mt_dialogue_flag(&session->mail, MT_ANOMALY_INCONSISTENT_RETRANSMISSION);
 }
 
 void mt_session_give_up(struct mt_engine *engine, struct session *session)

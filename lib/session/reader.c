@@ -26,7 +26,7 @@ static void adopt(struct mt_engine *engine, struct session *session, enum mt_pro
 	mail->facts.detected_by = (uint8_t)detected_by;
 	mt_dialogue_begin(mail, engine->config.shared->dialogues[protocol]);
 	if (session->is_implicit_port)
-		mt_mail_flag(mail, MT_ANOMALY_PLAINTEXT_ON_IMPLICIT_PORT);
+		mt_dialogue_flag(mail, MT_ANOMALY_PLAINTEXT_ON_IMPLICIT_PORT);
 	/* The client may wait no more: what the server says next may answer it. */
 	session->side[MT_TO_SERVER].is_stuck = false;
 	/* A dialogue met in its middle is one whose beginning was lost. */
@@ -75,8 +75,8 @@ static void judge_server_line(struct mt_engine *engine, struct session *session,
 		name_no_protocol(session, MT_TO_CLIENT);
 	} else if (result.answer == MT_IDENTIFY_PERHAPS) {
 		if (session->greeting.len == 0) {
-			session->greeting = mt_mail_keep_text(&session->mail, &engine->env,
-							      mt_span_first(line->text, MT_MAIL_BANNER_MAX));
+			session->greeting = mt_dialogue_keep_text(
+			    &session->mail, &engine->env, mt_span_first(line->text, MT_MAIL_BANNER_MAX));
 			session->greeting_protocol = (uint8_t)result.protocol;
 		}
 		session->is_not_mail = ++session->unknown_lines >= UNKNOWN_LINES_MAX;
@@ -164,7 +164,7 @@ static struct mt_text keep_hello(struct mt_engine *engine, struct session *sessi
 	uint8_t packed[PACKED_HELLO_MAX];
 	size_t len = mt_tls_hello_pack(&engine->hello, packed, sizeof(packed));
 
-	return mt_mail_keep_text(&session->mail, &engine->env, mt_span(packed, len));
+	return mt_dialogue_keep_text(&session->mail, &engine->env, mt_span(packed, len));
 }
 
 static void note_client_hello(struct mt_engine *engine, struct session *session, uint64_t time_ns)
@@ -182,7 +182,7 @@ static void note_client_hello(struct mt_engine *engine, struct session *session,
 	if (facts->hello_ns == 0)
 		facts->hello_ns = time_ns;
 	if (facts->sni.len == 0)
-		facts->sni = mt_mail_keep_text(mail, &engine->env, mt_span(hello->sni, hello->sni_len));
+		facts->sni = mt_dialogue_keep_text(mail, &engine->env, mt_span(hello->sni, hello->sni_len));
 	for (unsigned i = 0; i < hello->alpn_count; i++) {
 		struct mt_span name = mt_span(hello->alpn[i].name, hello->alpn[i].len);
 
@@ -193,7 +193,7 @@ static void note_client_hello(struct mt_engine *engine, struct session *session,
 			named = mt_identify_alpn(name);
 	}
 	if (facts->alpn_count == 0) {
-		facts->client_alpns = mt_mail_keep_text(mail, &engine->env, mt_span(items, len));
+		facts->client_alpns = mt_dialogue_keep_text(mail, &engine->env, mt_span(items, len));
 		facts->alpn_count = hello->alpn_count;
 	}
 	if (facts->client_hello.len == 0)
@@ -221,7 +221,7 @@ static void note_server_hello(struct mt_engine *engine, struct session *session)
 	/* A server of TLS 1.3 marks every older handshake; only a client that offered more was held down
 	 * (8446 4.1.3). */
 	if (engine->hello.has_sentinel && session->client_version > session->tls.version)
-		mt_mail_flag(&session->mail, MT_ANOMALY_DOWNGRADE_SENTINEL);
+		mt_dialogue_flag(&session->mail, MT_ANOMALY_DOWNGRADE_SENTINEL);
 }
 
 /* The server answers a hello with text: the hello was no encryption. */
@@ -232,7 +232,7 @@ static void leave_tls(struct mt_engine *engine, struct session *session)
 	mt_tls_clear(&session->tls, &engine->pieces);
 	mt_framer_set(&mail->framer[MT_TO_SERVER], MT_FRAMING_SKIP, 0);
 	if (mail->stage == MT_STAGE_TLS && mail->facts.response == MT_RESPONSE_ACCEPTED)
-		mt_mail_flag(mail, MT_ANOMALY_SERVER_INJECTION);
+		mt_dialogue_flag(mail, MT_ANOMALY_SERVER_INJECTION);
 	mail->facts.anomalies &= ~(1u << MT_ANOMALY_TLS_ON_PLAIN_PORT);
 	mail->stage = MT_STAGE_CLEAR;
 }
@@ -283,7 +283,7 @@ static void begin_tls(struct session *session)
 			if (session->side[direction].stream.missing_bytes == 0)
 				session->side[direction].is_start_known = true;
 		if (!session->is_implicit_port)
-			mt_mail_flag(mail, MT_ANOMALY_TLS_ON_PLAIN_PORT);
+			mt_dialogue_flag(mail, MT_ANOMALY_TLS_ON_PLAIN_PORT);
 	}
 	mail->facts.is_unanswered = false;
 	mail->stage = MT_STAGE_TLS;
@@ -312,12 +312,12 @@ static size_t read_accepted(struct mt_engine *engine, struct session *session, e
 		return read_lines(engine, session, direction, chunk);
 	}
 	if (direction == MT_TO_CLIENT || is_sent_before) {
-		mt_mail_flag(mail, direction == MT_TO_CLIENT ? MT_ANOMALY_SERVER_INJECTION
-							     : MT_ANOMALY_CLIENT_INJECTION);
+		mt_dialogue_flag(mail, direction == MT_TO_CLIENT ? MT_ANOMALY_SERVER_INJECTION
+								 : MT_ANOMALY_CLIENT_INJECTION);
 		return chunk->bytes.len;
 	}
 	mail->facts.has_text_after_accept = true;
-	mt_mail_flag(mail, MT_ANOMALY_CLEARTEXT_AFTER_ACCEPT);
+	mt_dialogue_flag(mail, MT_ANOMALY_CLEARTEXT_AFTER_ACCEPT);
 	mail->stage = MT_STAGE_CLEAR;
 	return read_lines(engine, session, direction, chunk);
 }

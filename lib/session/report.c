@@ -46,7 +46,7 @@ static void conclude_end(struct session *session, enum mt_reason reason)
 
 	if (is_begun && has_ended && !facts->is_established && !facts->has_text_after_accept &&
 	    !facts->has_gap && !facts->is_midstream && mt_facts_security(facts) == MT_SECURITY_UNKNOWN)
-		mt_mail_flag(&session->mail, MT_ANOMALY_TLS_FAILED);
+		mt_dialogue_flag(&session->mail, MT_ANOMALY_TLS_FAILED);
 }
 
 static void count_streams(struct mt_engine *engine, struct session *session)

@@ -13,7 +13,7 @@
 #include "base.h"
 #include "flow.h"
 #include "identify.h"
-#include "mail.h"
+#include "dialogue.h"
 #include "packet.h"
 
 /**

@@ -64,7 +64,7 @@ struct smtp {
 	uint8_t masks;	   /* eight-letter keywords of the list being read that were written over */
 	bool has_binarymime, has_chunking; /* in that list */
 };
-mt_static_assert(sizeof(struct smtp) <= MT_MAIL_DIALOGUE_BYTES, "must fit into struct mt_mail");
+mt_static_assert(sizeof(struct smtp) <= MT_DIALOGUE_STATE_BYTES, "must fit into struct mt_mail");
 
 static struct smtp *smtp_of(struct mt_mail *mail)
 {
@@ -114,12 +114,12 @@ static void note_command(struct mt_turn *turn)
 
 	push(turn, turn->verb);
 	if (turn->verb == VERB_EHLO || turn->verb == VERB_HELO)
-		mt_mail_client_name(turn->mail, turn->env, mt_span_word(&rest));
+		mt_dialogue_client_name(turn->mail, turn->env, mt_span_word(&rest));
 }
 
 static void leave(struct mt_turn *turn)
 {
-	mt_mail_is_not_mail(turn->mail);
+	mt_dialogue_is_not_mail(turn->mail);
 }
 
 static void close_list(struct mt_turn *turn)
@@ -129,8 +129,8 @@ static void close_list(struct mt_turn *turn)
 	unsigned explained = smtp->has_binarymime && !smtp->has_chunking;
 
 	if (smtp->masks > explained && turn->mail->list.is_open && !turn->mail->list.has_starttls)
-		mt_mail_flag(turn->mail, MT_ANOMALY_STARTTLS_MASKED);
-	mt_mail_list_end(turn->mail);
+		mt_dialogue_flag(turn->mail, MT_ANOMALY_STARTTLS_MASKED);
+	mt_dialogue_list_end(turn->mail);
 }
 
 static void drop_list(struct mt_turn *turn)
@@ -204,11 +204,11 @@ static void begin_auth(struct mt_turn *turn)
 {
 	struct smtp *smtp = smtp_of(turn->mail);
 	struct mt_span rest = turn->rest;
-	enum mt_mechanism mechanism = mt_mail_mechanism(turn->env, mt_span_word(&rest));
+	enum mt_mechanism mechanism = mt_dialogue_mechanism(turn->env, mt_span_word(&rest));
 
-	smtp->auth_slot = (uint8_t)mt_mail_auth_begins(turn->mail, turn->env, mechanism);
+	smtp->auth_slot = (uint8_t)mt_dialogue_auth_begins(turn->mail, turn->env, mechanism);
 	if (turn->line->is_cut)
-		mt_mail_auth_exposed(turn->mail, smtp->auth_slot);
+		mt_dialogue_auth_exposed(turn->mail, smtp->auth_slot);
 	push(turn, VERB_AUTH);
 	mt_framer_set(client_of(turn), MT_FRAMING_WAIT, 0);
 	turn->mail->framer[MT_TO_CLIENT].words_shown = 1;
@@ -230,7 +230,7 @@ static void resume_auth(struct mt_turn *turn)
 
 static void expose(struct mt_turn *turn)
 {
-	mt_mail_auth_exposed(turn->mail, smtp_of(turn->mail)->auth_slot);
+	mt_dialogue_auth_exposed(turn->mail, smtp_of(turn->mail)->auth_slot);
 	mt_framer_set(client_of(turn), MT_FRAMING_WAIT, 0);
 }
 
@@ -242,7 +242,7 @@ static void hide_all(struct mt_turn *turn)
 
 static void end_auth(struct mt_turn *turn, enum mt_auth outcome)
 {
-	mt_mail_auth_ended(turn->mail, smtp_of(turn->mail)->auth_slot, outcome);
+	mt_dialogue_auth_ended(turn->mail, smtp_of(turn->mail)->auth_slot, outcome);
 	turn->mail->framer[MT_TO_CLIENT].words_shown = 0;
 	read_commands(turn);
 }
@@ -260,14 +260,14 @@ static void fail_auth(struct mt_turn *turn)
 static void ask_tls(struct mt_turn *turn)
 {
 	push(turn, VERB_STARTTLS);
-	mt_mail_starttls_asked(turn->mail, turn->line);
+	mt_dialogue_starttls_asked(turn->mail, turn->line);
 }
 
 /* No command of eight letters but STARTTLS is worth writing over. */
 static void note_mask(struct mt_turn *turn)
 {
 	push(turn, VERB_MASKED);
-	mt_mail_flag(turn->mail, MT_ANOMALY_STARTTLS_MASKED);
+	mt_dialogue_flag(turn->mail, MT_ANOMALY_STARTTLS_MASKED);
 }
 
 static struct mt_span code_text(struct mt_turn *turn)
@@ -277,12 +277,12 @@ static struct mt_span code_text(struct mt_turn *turn)
 
 static void accept_tls(struct mt_turn *turn)
 {
-	mt_mail_starttls_answered(turn->mail, turn->line, true, code_text(turn));
+	mt_dialogue_starttls_answered(turn->mail, turn->line, true, code_text(turn));
 }
 
 static void refuse_tls(struct mt_turn *turn)
 {
-	mt_mail_starttls_answered(turn->mail, turn->line, false, code_text(turn));
+	mt_dialogue_starttls_answered(turn->mail, turn->line, false, code_text(turn));
 }
 
 static void await_tls(struct mt_turn *turn)
@@ -332,7 +332,7 @@ static void read_capability(struct mt_turn *turn)
 	smtp->masks += token == TOKEN_MASKED && smtp->masks < UINT8_MAX;
 	smtp->has_binarymime |= token == TOKEN_BINARYMIME;
 	smtp->has_chunking |= token == TOKEN_CHUNKING;
-	mt_mail_list_atom(turn->mail, turn->env, mt_span_word(&turn->rest), token == TOKEN_STARTTLS);
+	mt_dialogue_list_atom(turn->mail, turn->env, mt_span_word(&turn->rest), token == TOKEN_STARTTLS);
 }
 
 /* Codes that mean more than yes or no to one command. */
@@ -367,9 +367,9 @@ static void read_first_line(struct mt_turn *turn)
 	smtp->is_greeted |= turn->code / 100 == 3 || (turn->code / 100 == 2 && turn->code != 220);
 	smtp->is_known = smtp->is_greeted && pair(smtp, turn->line, turn->code);
 	if (!smtp->is_greeted)
-		mt_mail_banner(turn->mail, turn->env, turn->rest,
-			       turn->line->time_ns); /* Of a server seen alone, the reply of several lines is
-							the one to EHLO. */
+		mt_dialogue_banner(turn->mail, turn->env, turn->rest,
+				   turn->line->time_ns); /* Of a server seen alone, the reply of several lines
+							    is the one to EHLO. */
 	if (!smtp->is_known && turn->mail->is_absent[MT_TO_SERVER] && turn->code == 250 &&
 	    turn->line->text.len > 3 && turn->line->text.data[3] == '-') {
 		smtp->is_known = true;
@@ -378,7 +378,7 @@ static void read_first_line(struct mt_turn *turn)
 	if (smtp->is_known && smtp->verb == VERB_EHLO && turn->code == 250) {
 		smtp->masks = 0;
 		smtp->has_binarymime = smtp->has_chunking = false;
-		mt_mail_list_begin(turn->mail);
+		mt_dialogue_list_begin(turn->mail);
 	}
 	if (turn->code == 530 && mt_match_first(turn->env->replies[MT_PROTOCOL_SMTP], turn->env->scratch,
 						turn->rest) == TOKEN_TLS_POLICY)

@@ -7,7 +7,7 @@
 #ifndef MT_SMTP_H
 #define MT_SMTP_H
 
-#include "mail.h"
+#include "dialogue.h"
 
 extern const struct mt_dialogue mt_smtp_dialogue;
 

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "mail.h"
+#include "dialogue.h"
 
 static uint64_t cells[MT_COUNTERS_FIXED_CELLS];
 static struct mt_mail mail;
@@ -57,11 +57,11 @@ static void put_list(const char *atoms, bool has_starttls)
 {
 	struct mt_span rest = mt_span_text(atoms), atom;
 
-	mt_mail_list_begin(&mail);
+	mt_dialogue_list_begin(&mail);
 	while ((atom = mt_span_word(&rest)).len > 0)
-		mt_mail_list_atom(&mail, &env, guarded(atom.data, atom.len),
-				  has_starttls && mt_span_is(atom, "STARTTLS"));
-	mt_mail_list_end(&mail);
+		mt_dialogue_list_atom(&mail, &env, guarded(atom.data, atom.len),
+				      has_starttls && mt_span_is(atom, "STARTTLS"));
+	mt_dialogue_list_end(&mail);
 }
 
 /* The store. */
@@ -74,12 +74,12 @@ static void text_is_kept_until_the_store_is_full_and_then_counted(void **state)
 
 	for (unsigned i = 0; i < MT_ARRAY_LEN(kept); i++) {
 		memset(piece, 'a' + (int)i, sizeof(piece));
-		kept[i] = mt_mail_keep_text(&mail, &env, guarded(piece, sizeof(piece)));
+		kept[i] = mt_dialogue_keep_text(&mail, &env, guarded(piece, sizeof(piece)));
 		assert_int_equal(kept[i].len, sizeof(piece));
 	}
 	assert_int_equal(lost(MT_LOSS_TEXT_LIMIT), 0);
 	assert_int_equal(mail.facts.text_len, MT_MAIL_TEXT_MAX);
-	assert_int_equal(mt_mail_keep_text(&mail, &env, mt_span("x", 1)).len, 0);
+	assert_int_equal(mt_dialogue_keep_text(&mail, &env, mt_span("x", 1)).len, 0);
 	assert_int_equal(lost(MT_LOSS_TEXT_LIMIT), 1);
 	for (unsigned i = 0; i < MT_ARRAY_LEN(kept); i++) {
 		struct mt_span text = mt_facts_text(&mail.facts, kept[i]);
@@ -95,8 +95,8 @@ static void only_the_first_greeting_is_kept_and_no_more_than_its_limit(void **st
 	char greeting[MT_MAIL_BANNER_MAX + 10];
 
 	memset(greeting, 'g', sizeof(greeting));
-	mt_mail_banner(&mail, &env, guarded(greeting, sizeof(greeting)), 5);
-	mt_mail_banner(&mail, &env, mt_span_text("another"), 6);
+	mt_dialogue_banner(&mail, &env, guarded(greeting, sizeof(greeting)), 5);
+	mt_dialogue_banner(&mail, &env, mt_span_text("another"), 6);
 	assert_int_equal(mail.facts.banner.len, MT_MAIL_BANNER_MAX);
 	assert_int_equal(mail.facts.greeting_ns, 5);
 	assert_int_equal(mail.facts.text_len, MT_MAIL_BANNER_MAX);
@@ -107,13 +107,13 @@ static void a_client_name_that_is_an_address_is_not_kept(void **state)
 	(void)state;
 	char name[300];
 
-	mt_mail_client_name(&mail, &env, mt_span_text("someone@example.org"));
+	mt_dialogue_client_name(&mail, &env, mt_span_text("someone@example.org"));
 	assert_int_equal(mail.facts.client_name.len, 0);
 	assert_int_equal(mail.facts.text_len, 0);
 	memset(name, 'n', sizeof(name));
-	mt_mail_client_name(&mail, &env, guarded(name, sizeof(name)));
+	mt_dialogue_client_name(&mail, &env, guarded(name, sizeof(name)));
 	assert_int_equal(mail.facts.client_name.len, MT_MAIL_NAME_MAX);
-	mt_mail_client_name(&mail, &env, mt_span_text("another"));
+	mt_dialogue_client_name(&mail, &env, mt_span_text("another"));
 	assert_int_equal(mail.facts.client_name.len, MT_MAIL_NAME_MAX);
 }
 
@@ -122,7 +122,7 @@ static void a_client_name_that_is_an_address_is_not_kept(void **state)
 static void a_whole_list_is_kept_in_upper_case(void **state)
 {
 	(void)state;
-	mt_mail_client_name(&mail, &env, mt_span_text("client.example"));
+	mt_dialogue_client_name(&mail, &env, mt_span_text("client.example"));
 	put_list("size 8bitmime starttls", true);
 	assert_list("SIZE 8BITMIME STARTTLS");
 	assert_int_equal(mail.facts.offered, MT_SEEN_YES);
@@ -134,14 +134,14 @@ static void until_its_end_a_list_changes_nothing(void **state)
 	(void)state;
 	put_list("SIZE", false);
 	assert_int_equal(mail.facts.offered, MT_SEEN_NO);
-	mt_mail_list_begin(&mail);
-	mt_mail_list_atom(&mail, &env, mt_span_text("STARTTLS"), true);
+	mt_dialogue_list_begin(&mail);
+	mt_dialogue_list_atom(&mail, &env, mt_span_text("STARTTLS"), true);
 	assert_list("SIZE");
 	assert_int_equal(mail.facts.offered, MT_SEEN_NO);
 	/* A gap: G9, nothing is inferred from half a list. */
 	mail.list.is_open = false;
-	mt_mail_list_end(&mail);
-	mt_mail_list_atom(&mail, &env, mt_span_text("STARTTLS"), true);
+	mt_dialogue_list_end(&mail);
+	mt_dialogue_list_atom(&mail, &env, mt_span_text("STARTTLS"), true);
 	assert_list("SIZE");
 	assert_int_equal(mail.facts.offered, MT_SEEN_NO);
 }
@@ -162,7 +162,7 @@ static void a_list_behind_other_text_leaves_that_alone(void **state)
 {
 	(void)state;
 	put_list("SIZE", false);
-	mt_mail_client_name(&mail, &env, mt_span_text("client.example"));
+	mt_dialogue_client_name(&mail, &env, mt_span_text("client.example"));
 	put_list("HELP SIZE", false);
 	assert_list("HELP SIZE");
 	assert_text(mail.facts.client_name, "client.example");
@@ -172,11 +172,11 @@ static void a_name_that_comes_while_a_list_is_open_does_not_break_it(void **stat
 {
 	(void)state;
 	/* A client that pipelines a second EHLO while the answer to the first is under way. */
-	mt_mail_list_begin(&mail);
-	mt_mail_list_atom(&mail, &env, mt_span_text("SIZE"), false);
-	mt_mail_client_name(&mail, &env, mt_span_text("client.example"));
-	mt_mail_list_atom(&mail, &env, mt_span_text("HELP"), false);
-	mt_mail_list_end(&mail);
+	mt_dialogue_list_begin(&mail);
+	mt_dialogue_list_atom(&mail, &env, mt_span_text("SIZE"), false);
+	mt_dialogue_client_name(&mail, &env, mt_span_text("client.example"));
+	mt_dialogue_list_atom(&mail, &env, mt_span_text("HELP"), false);
+	mt_dialogue_list_end(&mail);
 	assert_list("SIZE HELP");
 }
 
@@ -187,12 +187,12 @@ static void atoms_and_lists_are_cut_at_their_limits(void **state)
 	struct mt_span rest, item;
 
 	memset(atom, 'a', sizeof(atom));
-	mt_mail_list_begin(&mail);
-	mt_mail_list_atom(&mail, &env, guarded(atom, sizeof(atom)), false);
-	mt_mail_list_atom(&mail, &env, mt_span(NULL, 0), false);
+	mt_dialogue_list_begin(&mail);
+	mt_dialogue_list_atom(&mail, &env, guarded(atom, sizeof(atom)), false);
+	mt_dialogue_list_atom(&mail, &env, mt_span(NULL, 0), false);
 	for (unsigned i = 1; i < MT_MAIL_CAPABILITIES_MAX + 5; i++)
-		mt_mail_list_atom(&mail, &env, mt_span_text("X"), i == MT_MAIL_CAPABILITIES_MAX + 4);
-	mt_mail_list_end(&mail);
+		mt_dialogue_list_atom(&mail, &env, mt_span_text("X"), i == MT_MAIL_CAPABILITIES_MAX + 4);
+	mt_dialogue_list_end(&mail);
 	assert_int_equal(mail.facts.capability_count, MT_MAIL_CAPABILITIES_MAX);
 	/* One that is not kept still says what it offers. */
 	assert_int_equal(mail.facts.offered, MT_SEEN_YES);
@@ -208,10 +208,10 @@ static void a_list_that_finds_no_room_keeps_whole_atoms_and_is_counted(void **st
 	char atom[MT_MAIL_CAPABILITY_MAX];
 
 	memset(atom, 'A', sizeof(atom));
-	mt_mail_list_begin(&mail);
+	mt_dialogue_list_begin(&mail);
 	for (unsigned i = 0; i < MT_MAIL_CAPABILITIES_MAX; i++)
-		mt_mail_list_atom(&mail, &env, mt_span(atom, sizeof(atom)), false);
-	mt_mail_list_end(&mail);
+		mt_dialogue_list_atom(&mail, &env, mt_span(atom, sizeof(atom)), false);
+	mt_dialogue_list_end(&mail);
 	assert_int_equal(mail.facts.capability_count, MT_MAIL_TEXT_MAX / (1 + MT_MAIL_CAPABILITY_MAX));
 	assert_int_equal(lost(MT_LOSS_TEXT_LIMIT), MT_MAIL_CAPABILITIES_MAX - mail.facts.capability_count);
 }
@@ -235,15 +235,15 @@ static void eight_authentications_are_kept_and_the_ninth_is_counted(void **state
 {
 	(void)state;
 	for (unsigned i = 0; i < MT_MAIL_AUTHS_MAX; i++)
-		assert_int_equal(mt_mail_auth_begins(&mail, &env, MT_MECHANISM_CRAM_MD5), i);
-	unsigned none = mt_mail_auth_begins(&mail, &env, MT_MECHANISM_PLAIN);
+		assert_int_equal(mt_dialogue_auth_begins(&mail, &env, MT_MECHANISM_CRAM_MD5), i);
+	unsigned none = mt_dialogue_auth_begins(&mail, &env, MT_MECHANISM_PLAIN);
 	assert_int_equal(lost(MT_LOSS_TEXT_LIMIT), 1);
-	mt_mail_auth_ended(&mail, none, MT_AUTH_SUCCESS);
-	mt_mail_auth_exposed(&mail, none);
+	mt_dialogue_auth_ended(&mail, none, MT_AUTH_SUCCESS);
+	mt_dialogue_auth_exposed(&mail, none);
 	assert_int_equal(mail.facts.auth_count, MT_MAIL_AUTHS_MAX);
 	for (unsigned i = 0; i < MT_MAIL_AUTHS_MAX; i++)
 		assert_int_equal(mail.facts.auth[i].outcome, MT_AUTH_UNKNOWN);
-	mt_mail_auth_ended(&mail, 3, MT_AUTH_FAILURE);
+	mt_dialogue_auth_ended(&mail, 3, MT_AUTH_FAILURE);
 	assert_int_equal(mail.facts.auth[3].outcome, MT_AUTH_FAILURE);
 }
 
@@ -265,7 +265,8 @@ static void only_what_a_listener_can_use_is_in_clear(void **state)
 		for (unsigned offered = MT_SEEN_NEVER; offered <= MT_SEEN_YES; offered++) {
 			start(NULL);
 			mail.facts.offered = (uint8_t)offered;
-			mt_mail_auth_exposed(&mail, mt_mail_auth_begins(&mail, &env, rows[i].mechanism));
+			mt_dialogue_auth_exposed(&mail,
+						 mt_dialogue_auth_begins(&mail, &env, rows[i].mechanism));
 			assert_int_equal(is_flagged(MT_ANOMALY_AUTH_IN_CLEAR), rows[i].is_clear);
 			assert_int_equal(is_flagged(MT_ANOMALY_AUTH_THOUGH_OFFERED),
 					 rows[i].is_clear && offered == MT_SEEN_YES);
@@ -279,13 +280,13 @@ static void asking_makes_the_client_wait_and_the_answer_lets_it_go_on(void **sta
 	(void)state;
 	struct mt_line line = {.seq = 1000, .time_ns = 11};
 
-	mt_mail_starttls_asked(&mail, &line);
+	mt_dialogue_starttls_asked(&mail, &line);
 	assert_int_equal(mail.stage, MT_STAGE_ASKED);
 	assert_int_equal(mail.framer[MT_TO_SERVER].mode, MT_FRAMING_WAIT);
 	assert_true(mail.facts.is_requested && mail.facts.is_unanswered);
 	assert_false(is_flagged(MT_ANOMALY_REQUESTED_NOT_OFFERED));
 	line.time_ns = 22;
-	mt_mail_starttls_answered(&mail, &line, true, mt_span_text("220 longer than a code"));
+	mt_dialogue_starttls_answered(&mail, &line, true, mt_span_text("220 longer than a code"));
 	assert_int_equal(mail.stage, MT_STAGE_ACCEPTED);
 	assert_int_equal(mail.framer[MT_TO_SERVER].mode, MT_FRAMING_LINES);
 	assert_int_equal(mail.accept_seq, 1000);
@@ -304,8 +305,8 @@ static void a_refusal_is_flagged_only_where_it_was_offered(void **state)
 
 		start(NULL);
 		mail.facts.offered = (uint8_t)offered;
-		mt_mail_starttls_asked(&mail, &line);
-		mt_mail_starttls_answered(&mail, &line, false, mt_span_text("NO"));
+		mt_dialogue_starttls_asked(&mail, &line);
+		mt_dialogue_starttls_answered(&mail, &line, false, mt_span_text("NO"));
 		assert_int_equal(mail.stage, MT_STAGE_CLEAR);
 		assert_int_equal(mail.facts.response, MT_RESPONSE_REFUSED);
 		assert_string_equal(mail.facts.code, "NO");
@@ -374,11 +375,11 @@ static void a_full_queue_counts_and_doubts(void **state)
 	(void)state;
 	struct mt_pending pending = {0};
 
-	for (unsigned i = 0; i < MT_MAIL_PENDING_MAX; i++)
+	for (unsigned i = 0; i < MT_DIALOGUE_PENDING_MAX; i++)
 		push(&pending, (uint8_t)i, 10 * (i + 1), 1);
 	assert_false(pending.is_uncertain);
 	/* One more of the last kind still finds room. */
-	push(&pending, MT_MAIL_PENDING_MAX - 1, 200, 1);
+	push(&pending, MT_DIALOGUE_PENDING_MAX - 1, 200, 1);
 	assert_int_equal(lost(MT_LOSS_PENDING_LIMIT), 0);
 	push(&pending, 99, 300, 1);
 	assert_int_equal(lost(MT_LOSS_PENDING_LIMIT), 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 the mailtap authors */
-#include "mail.h"
+#include "dialogue.h"
 
 static bool keep_bytes(struct mt_mail *mail, const struct mt_mail_env *env, const void *bytes, size_t len)
 {
@@ -15,15 +15,15 @@ static bool keep_bytes(struct mt_mail *mail, const struct mt_mail_env *env, cons
 	return true;
 }
 
-struct mt_text mt_mail_keep_text(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span text)
+struct mt_text mt_dialogue_keep_text(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span text)
 {
 	struct mt_text kept = {mail->facts.text_len, (uint16_t)text.len};
 
 	return keep_bytes(mail, env, text.data, text.len) ? kept : (struct mt_text){0};
 }
 
-void mt_mail_banner(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span greeting,
-		    uint64_t time_ns)
+void mt_dialogue_banner(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span greeting,
+			uint64_t time_ns)
 {
 	struct mt_facts *facts = &mail->facts;
 
@@ -31,30 +31,22 @@ void mt_mail_banner(struct mt_mail *mail, const struct mt_mail_env *env, struct 
 		return;
 	greeting = mt_span_first(greeting, MT_MAIL_BANNER_MAX);
 	facts->greeting_ns = time_ns;
-	facts->banner = mt_mail_keep_text(mail, env, greeting);
+	facts->banner = mt_dialogue_keep_text(mail, env, greeting);
 	if (env->banners != NULL)
 		facts->software = mt_banners_identify(env->banners, env->scratch, facts->protocol, greeting);
 }
 
-void mt_mail_client_name(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span name)
+void mt_dialogue_client_name(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span name)
 {
 	/* An argument with an @ is somebody's address (CONTRACT.md 2). A list under way is one piece of the
 	 * store: nothing may be put into its middle. */
 	if (mail->facts.client_name.len == 0 && name.len > 0 && memchr(name.data, '@', name.len) == NULL &&
 	    !mail->list.is_open)
-		mail->facts.client_name = mt_mail_keep_text(mail, env, mt_span_first(name, MT_MAIL_NAME_MAX));
+		mail->facts.client_name =
+		    mt_dialogue_keep_text(mail, env, mt_span_first(name, MT_MAIL_NAME_MAX));
 }
 
-bool mt_facts_next_item(struct mt_span *rest, struct mt_span *item)
-{
-	if (rest->len == 0)
-		return false;
-	*item = mt_span_first(mt_span_after(*rest, 1), rest->data[0]);
-	*rest = mt_span_after(*rest, 1 + item->len);
-	return true;
-}
-
-void mt_mail_list_begin(struct mt_mail *mail)
+void mt_dialogue_list_begin(struct mt_mail *mail)
 {
 	mail->list.offset = mail->facts.text_len;
 	mail->list.count = 0;
@@ -62,8 +54,8 @@ void mt_mail_list_begin(struct mt_mail *mail)
 	mail->list.is_open = true;
 }
 
-void mt_mail_list_atom(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span atom,
-		       bool is_starttls)
+void mt_dialogue_list_atom(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span atom,
+			   bool is_starttls)
 {
 	uint8_t item[1 + MT_MAIL_CAPABILITY_MAX];
 
@@ -80,7 +72,7 @@ void mt_mail_list_atom(struct mt_mail *mail, const struct mt_mail_env *env, stru
 		mail->list.count++;
 }
 
-void mt_mail_list_end(struct mt_mail *mail)
+void mt_dialogue_list_end(struct mt_mail *mail)
 {
 	struct mt_facts *facts = &mail->facts;
 
@@ -102,12 +94,12 @@ void mt_mail_list_end(struct mt_mail *mail)
 		facts->offered = mail->list.has_starttls ? MT_SEEN_YES : MT_SEEN_NO;
 }
 
-void mt_mail_starttls_asked(struct mt_mail *mail, const struct mt_line *line)
+void mt_dialogue_starttls_asked(struct mt_mail *mail, const struct mt_line *line)
 {
 	struct mt_facts *facts = &mail->facts;
 
 	if (facts->offered == MT_SEEN_NO)
-		mt_mail_flag(mail, MT_ANOMALY_REQUESTED_NOT_OFFERED);
+		mt_dialogue_flag(mail, MT_ANOMALY_REQUESTED_NOT_OFFERED);
 	facts->is_requested = true;
 	facts->is_unanswered = true;
 	facts->request_ns = line->time_ns;
@@ -115,8 +107,8 @@ void mt_mail_starttls_asked(struct mt_mail *mail, const struct mt_line *line)
 	mt_framer_set(&mail->framer[MT_TO_SERVER], MT_FRAMING_WAIT, 0);
 }
 
-void mt_mail_starttls_answered(struct mt_mail *mail, const struct mt_line *line, bool is_accepted,
-			       struct mt_span code)
+void mt_dialogue_starttls_answered(struct mt_mail *mail, const struct mt_line *line, bool is_accepted,
+				   struct mt_span code)
 {
 	struct mt_facts *facts = &mail->facts;
 
@@ -130,17 +122,18 @@ void mt_mail_starttls_answered(struct mt_mail *mail, const struct mt_line *line,
 	mail->stage = is_accepted ? MT_STAGE_ACCEPTED : MT_STAGE_CLEAR;
 	mt_framer_set(&mail->framer[MT_TO_SERVER], MT_FRAMING_LINES, 0);
 	if (!is_accepted && facts->offered == MT_SEEN_YES)
-		mt_mail_flag(mail, MT_ANOMALY_REFUSED_THOUGH_OFFERED);
+		mt_dialogue_flag(mail, MT_ANOMALY_REFUSED_THOUGH_OFFERED);
 }
 
-enum mt_mechanism mt_mail_mechanism(const struct mt_mail_env *env, struct mt_span name)
+enum mt_mechanism mt_dialogue_mechanism(const struct mt_mail_env *env, struct mt_span name)
 {
 	uint32_t found = mt_match_first(env->mechanisms, env->scratch, name);
 
 	return found == MT_MATCH_NONE ? MT_MECHANISM_OTHER : (enum mt_mechanism)found;
 }
 
-unsigned mt_mail_auth_begins(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_mechanism mechanism)
+unsigned mt_dialogue_auth_begins(struct mt_mail *mail, const struct mt_mail_env *env,
+				 enum mt_mechanism mechanism)
 {
 	struct mt_facts *facts = &mail->facts;
 
@@ -169,16 +162,16 @@ static bool is_readable(enum mt_mechanism mechanism)
 	}
 }
 
-void mt_mail_auth_exposed(struct mt_mail *mail, unsigned slot)
+void mt_dialogue_auth_exposed(struct mt_mail *mail, unsigned slot)
 {
 	if (slot >= mail->facts.auth_count || !is_readable(mail->facts.auth[slot].mechanism))
 		return;
-	mt_mail_flag(mail, MT_ANOMALY_AUTH_IN_CLEAR);
+	mt_dialogue_flag(mail, MT_ANOMALY_AUTH_IN_CLEAR);
 	if (mail->facts.offered == MT_SEEN_YES)
-		mt_mail_flag(mail, MT_ANOMALY_AUTH_THOUGH_OFFERED);
+		mt_dialogue_flag(mail, MT_ANOMALY_AUTH_THOUGH_OFFERED);
 }
 
-void mt_mail_auth_ended(struct mt_mail *mail, unsigned slot, enum mt_auth outcome)
+void mt_dialogue_auth_ended(struct mt_mail *mail, unsigned slot, enum mt_auth outcome)
 {
 	if (slot < mail->facts.auth_count)
 		mail->facts.auth[slot].outcome = (uint8_t)outcome;

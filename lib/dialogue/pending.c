@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 the mailtap authors */
-#include "mail.h"
+#include "dialogue.h"
 
 static unsigned place(const struct mt_pending *pending, unsigned i)
 {
-	return (pending->first + i) % MT_MAIL_PENDING_MAX;
+	return (pending->first + i) % MT_DIALOGUE_PENDING_MAX;
 }
 
 void mt_pending_push(struct mt_pending *pending, const struct mt_turn *turn, uint8_t verb)
@@ -15,7 +15,7 @@ void mt_pending_push(struct mt_pending *pending, const struct mt_turn *turn, uin
 		return;
 	if (pending->count == 0 || pending->entry[last].verb != verb ||
 	    pending->entry[last].times == UINT16_MAX) {
-		if (pending->count == MT_MAIL_PENDING_MAX) {
+		if (pending->count == MT_DIALOGUE_PENDING_MAX) {
 			pending->is_uncertain = true;
 			turn->env->cells[MT_CELL1(LOST, MT_LOSS_PENDING_LIMIT)]++;
 			return;

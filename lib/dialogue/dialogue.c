@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 the mailtap authors */
-#include "mail.h"
+#include "dialogue.h"
 
 void mt_dialogue_begin(struct mt_mail *mail, const struct mt_dialogue *dialogue)
 {
