@@ -2,6 +2,7 @@
 /* Copyright (c) 2026 the mailtap authors */
 #include "control.h"
 
+#include <err.h>
 #include <errno.h>
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
@@ -9,6 +10,7 @@
 #include <rte_ring.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define NAP_NS		  500000 /* between two looks at the rings, live */
@@ -37,7 +39,11 @@ void mt_control_catch_signals(void)
 	static const struct {
 		int number;
 		void (*handler)(int);
-	} signals[] = {{SIGINT, note_end}, {SIGTERM, note_end}, {SIGHUP, note_reopen}, {SIGPIPE, SIG_IGN}};
+	} signals[] = {{SIGINT, note_end},
+		       {SIGTERM, note_end},
+		       {SIGHUP, note_reopen},
+		       {SIGPIPE, SIG_IGN},
+		       {SIGXFSZ, SIG_IGN}};
 
 	for (size_t i = 0; i < MT_ARRAY_LEN(signals); i++) {
 		struct sigaction action = {.sa_handler = signals[i].handler, .sa_flags = SA_RESTART};
@@ -243,7 +249,10 @@ static void turn(struct mt_control *control)
 
 	if (is_reopening) {
 		is_reopening = 0;
-		mt_record_sink_reopen(control->sink);
+		int rc = mt_record_sink_reopen(control->sink);
+
+		if (rc != 0)
+			warnx("the records cannot be reopened: %s; the old file stays in use", strerror(-rc));
 	}
 	if (rte_rdtsc() - control->stats_tsc > rte_get_tsc_hz() / STATS_PER_SECOND)
 		count_ports(control);

@@ -6,6 +6,7 @@
  */
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <net/if.h>
@@ -358,7 +359,6 @@ static enum mt_exit run_workers(struct program *program)
 	unsigned lcore;
 	pthread_t beside;
 
-	mt_control_catch_signals();
 	if (rte_lcore_count() == 1 && pthread_create(&beside, NULL, run_beside, workers[0]) != 0) {
 		warnx("no thread for the worker");
 		return MT_EXIT_FAILED;
@@ -497,10 +497,26 @@ static enum mt_exit run_program(struct program *program)
 	return status;
 }
 
+/* A closed standard descriptor would be given to the next file opened: messages would land in the records. */
+static void hold_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	static struct program program; /* large: it holds the table of ports */
-	enum mt_exit status = read_options(&program, argc, argv);
+	enum mt_exit status;
+
+	hold_descriptors();
+	mt_control_catch_signals();
+	status = read_options(&program, argc, argv);
 
 	if (status == MT_EXIT_DONE && program.settings.help)
 		mt_settings_print_help();
@@ -508,5 +524,10 @@ int main(int argc, char **argv)
 		printf("mailtap %s\n", MAILTAP_VERSION);
 	else if (status == MT_EXIT_DONE)
 		status = run_program(&program);
+	/* What was asked for on standard output and did not get there was not done. */
+	if (fflush(stdout) != 0 && status == MT_EXIT_DONE) {
+		warn("standard output");
+		status = MT_EXIT_FAILED;
+	}
 	return (int)give_back(&program, status);
 }

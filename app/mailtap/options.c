@@ -311,6 +311,24 @@ static int take_setting(void *context, const char *section, const char *key, con
 	return 0;
 }
 
+#define SETTINGS_LINE_MAX                                                                                    \
+	190 /* inih takes 200 with the line's end, and would read the rest as another line */
+
+/* Result  the number of the first line that is too long, 0 if none; the file is at its beginning again. */
+static int find_long_line(FILE *file)
+{
+	int number = 1, found = 0;
+	size_t len = 0;
+
+	for (int c = fgetc(file); c != EOF && found == 0; c = fgetc(file)) {
+		len = c == '\n' ? 0 : len + 1;
+		found = len > SETTINGS_LINE_MAX ? number : 0;
+		number += c == '\n';
+	}
+	rewind(file);
+	return found;
+}
+
 static int read_settings_file(struct mt_settings *settings, const char *path, char *error, size_t error_size)
 {
 	struct reading reading = {.settings = settings};
@@ -321,6 +339,11 @@ static int read_settings_file(struct mt_settings *settings, const char *path, ch
 		rc = -errno;
 		snprintf(error, error_size, "%s: %s", path, strerror(errno));
 		return rc;
+	}
+	line = find_long_line(file);
+	if (line > 0) {
+		fclose(file);
+		return REASON("%s:%d: longer than %d characters", path, line, SETTINGS_LINE_MAX);
 	}
 	line = ini_parse_file(file, take_setting, &reading);
 	rc = ferror(file) ? -EIO : 0;

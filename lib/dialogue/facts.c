@@ -68,7 +68,9 @@ void mt_dialogue_list_atom(struct mt_mail *mail, const struct mt_mail_env *env, 
 	item[0] = (uint8_t)atom.len;
 	for (size_t i = 0; i < atom.len; i++)
 		item[1 + i] = mt_upper(atom.data[i]);
-	if (keep_bytes(mail, env, item, 1 + atom.len))
+	if (mail->facts.text_len + 1 + atom.len > MT_MAIL_TEXT_MAX - MT_MAIL_TEXT_RESERVED)
+		env->cells[MT_CELL1(LOST, MT_LOSS_TEXT_LIMIT)]++;
+	else if (keep_bytes(mail, env, item, 1 + atom.len))
 		mail->list.count++;
 }
 
@@ -83,13 +85,16 @@ void mt_dialogue_list_end(struct mt_mail *mail)
 	struct mt_text *old = &facts->capabilities;
 
 	/* A list right behind the older one takes its place: a client that asks often fills no store. */
-	if (old->len > 0 && old->offset + old->len == list.offset) {
+	if (old->len > 0 && list.len > 0 && old->offset + old->len == list.offset) {
 		memmove(facts->text + old->offset, facts->text + list.offset, list.len);
 		list.offset = old->offset;
 		facts->text_len = (uint16_t)(list.offset + list.len);
 	}
-	facts->capabilities = list;
-	facts->capability_count = mail->list.count;
+	/* A list that found no room at all leaves the older one. */
+	if (mail->list.count > 0 || old->len == 0) {
+		facts->capabilities = list;
+		facts->capability_count = mail->list.count;
+	}
 	if (facts->offered != MT_SEEN_YES)
 		facts->offered = mail->list.has_starttls ? MT_SEEN_YES : MT_SEEN_NO;
 }

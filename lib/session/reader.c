@@ -194,7 +194,7 @@ static void note_client_hello(struct mt_engine *engine, struct session *session,
 	}
 	if (facts->alpn_count == 0) {
 		facts->client_alpns = mt_dialogue_keep_text(mail, &engine->env, mt_span(items, len));
-		facts->alpn_count = hello->alpn_count;
+		facts->alpn_count = facts->client_alpns.len > 0 ? hello->alpn_count : 0;
 	}
 	if (facts->client_hello.len == 0)
 		facts->client_hello = keep_hello(engine, session);
@@ -230,11 +230,12 @@ static void leave_tls(struct mt_engine *engine, struct session *session)
 	struct mt_mail *mail = &session->mail;
 
 	mt_tls_clear(&session->tls, &engine->pieces);
-	mt_framer_set(&mail->framer[MT_TO_SERVER], MT_FRAMING_SKIP, 0);
-	if (mail->stage == MT_STAGE_TLS && mail->facts.response == MT_RESPONSE_ACCEPTED)
-		mt_dialogue_flag(mail, MT_ANOMALY_SERVER_INJECTION);
+	mt_tls_init(&session->tls);
+	mt_framer_set(&mail->framer[MT_TO_SERVER], MT_FRAMING_LINES, 0);
 	mail->facts.anomalies &= ~(1u << MT_ANOMALY_TLS_ON_PLAIN_PORT);
-	mail->stage = MT_STAGE_CLEAR;
+	/* Behind an acceptance it is an injection, or the upgrade has failed: what the client says next
+	 * tells. */
+	mail->stage = mail->facts.response == MT_RESPONSE_ACCEPTED ? MT_STAGE_ACCEPTED : MT_STAGE_CLEAR;
 }
 
 static size_t read_tls(struct mt_engine *engine, struct session *session, enum mt_direction direction,
@@ -291,6 +292,20 @@ static void begin_tls(struct session *session)
 		mt_framer_wipe(&mail->framer[direction]);
 }
 
+/* Encrypted records met in the middle of a connection. */
+static bool looks_encrypted(struct mt_span bytes)
+{
+	return bytes.len >= 3 && bytes.data[0] >= 0x14 && bytes.data[0] <= 0x17 && bytes.data[1] == 0x03 &&
+	       bytes.data[2] <= 0x04;
+}
+
+/* The server's first line is not through yet. */
+static bool is_greeting_due(const struct session *session)
+{
+	return session->side[MT_TO_CLIENT].stream.delivered_bytes == 0 ||
+	       (session->unknown_lines == 0 && session->mail.framer[MT_TO_CLIENT].line_bytes > 0);
+}
+
 /* Behind the acceptance of STARTTLS: TLS, or somebody's text. */
 static size_t read_accepted(struct mt_engine *engine, struct session *session, enum mt_direction direction,
 			    const struct mt_chunk *chunk)
@@ -305,6 +320,9 @@ static size_t read_accepted(struct mt_engine *engine, struct session *session, e
 	}
 	if (start == MT_TLS_START_MAYBE && !session->is_draining)
 		return 0;
+	/* Records of a handshake that somebody's text has broken into. */
+	if (mail->facts.has_tls_client && looks_encrypted(chunk->bytes))
+		return chunk->bytes.len;
 	if (mail->facts.response != MT_RESPONSE_ACCEPTED) {
 		/* The answer was never seen, and the dialogue goes on: it was no. */
 		mail->facts.is_unanswered = false;
@@ -320,20 +338,6 @@ static size_t read_accepted(struct mt_engine *engine, struct session *session, e
 	mt_dialogue_flag(mail, MT_ANOMALY_CLEARTEXT_AFTER_ACCEPT);
 	mail->stage = MT_STAGE_CLEAR;
 	return read_lines(engine, session, direction, chunk);
-}
-
-/* Encrypted records met in the middle of a connection. */
-static bool looks_encrypted(struct mt_span bytes)
-{
-	return bytes.len >= 3 && bytes.data[0] >= 0x14 && bytes.data[0] <= 0x17 && bytes.data[1] == 0x03 &&
-	       bytes.data[2] <= 0x04;
-}
-
-/* The server's first line is not through yet. */
-static bool is_greeting_due(const struct session *session)
-{
-	return session->side[MT_TO_CLIENT].stream.delivered_bytes == 0 ||
-	       (session->unknown_lines == 0 && session->mail.framer[MT_TO_CLIENT].line_bytes > 0);
 }
 
 /* Before the protocol is known. */

@@ -113,7 +113,9 @@ static void note_command(struct mt_turn *turn)
 	struct mt_span rest = turn->rest;
 
 	push(turn, turn->verb);
-	if (turn->verb == VERB_EHLO || turn->verb == VERB_HELO)
+	/* An argument with an @, or one whose end is not known, may be somebody's address (CONTRACT.md 2). */
+	if ((turn->verb == VERB_EHLO || turn->verb == VERB_HELO) && !turn->line->is_cut && rest.len > 0 &&
+	    memchr(rest.data, '@', rest.len) == NULL)
 		mt_dialogue_client_name(turn->mail, turn->env, mt_span_word(&rest));
 }
 

@@ -207,13 +207,37 @@ static void a_list_that_finds_no_room_keeps_whole_atoms_and_is_counted(void **st
 	(void)state;
 	char atom[MT_MAIL_CAPABILITY_MAX];
 
+	char other[1000] = "";
+
 	memset(atom, 'A', sizeof(atom));
+	mt_dialogue_keep_text(&mail, &env, mt_span(other, sizeof(other)));
 	mt_dialogue_list_begin(&mail);
 	for (unsigned i = 0; i < MT_MAIL_CAPABILITIES_MAX; i++)
 		mt_dialogue_list_atom(&mail, &env, mt_span(atom, sizeof(atom)), false);
 	mt_dialogue_list_end(&mail);
-	assert_int_equal(mail.facts.capability_count, MT_MAIL_TEXT_MAX / (1 + MT_MAIL_CAPABILITY_MAX));
+	assert_int_equal(mail.facts.capability_count,
+			 (MT_MAIL_TEXT_MAX - MT_MAIL_TEXT_RESERVED - sizeof(other)) /
+			     (1 + MT_MAIL_CAPABILITY_MAX));
 	assert_int_equal(lost(MT_LOSS_TEXT_LIMIT), MT_MAIL_CAPABILITIES_MAX - mail.facts.capability_count);
+	/* What TLS will say finds its room. */
+	assert_true(mt_dialogue_keep_text(&mail, &env, mt_span(other, MT_MAIL_TEXT_RESERVED)).len > 0);
+}
+
+/* A later list that finds no room at all does not empty the one that was kept. */
+static void a_list_without_room_leaves_the_older_one(void **state)
+{
+	(void)state;
+	static const char other[MT_MAIL_TEXT_MAX];
+
+	mt_dialogue_list_begin(&mail);
+	mt_dialogue_list_atom(&mail, &env, mt_span_text("STARTTLS"), true);
+	mt_dialogue_list_end(&mail);
+	mt_dialogue_keep_text(&mail, &env, mt_span(other, MT_MAIL_TEXT_MAX - MT_MAIL_TEXT_RESERVED));
+	mt_dialogue_list_begin(&mail);
+	mt_dialogue_list_atom(&mail, &env, mt_span_text("PIPELINING"), false);
+	mt_dialogue_list_end(&mail);
+	assert_int_equal(mail.facts.capability_count, 1);
+	assert_int_equal(mail.facts.capabilities.len, 1 + strlen("STARTTLS"));
 }
 
 /* A list of items on the wire's terms never leads out of its text. */
@@ -601,6 +625,7 @@ int main(void)
 	    TEST(a_list_behind_other_text_leaves_that_alone),
 	    TEST(a_name_that_comes_while_a_list_is_open_does_not_break_it),
 	    TEST(atoms_and_lists_are_cut_at_their_limits),
+	    TEST(a_list_without_room_leaves_the_older_one),
 	    TEST(a_list_that_finds_no_room_keeps_whole_atoms_and_is_counted),
 	    TEST(items_stop_at_the_end_of_their_text),
 	    TEST(eight_authentications_are_kept_and_the_ninth_is_counted),
