@@ -19,7 +19,8 @@
 #define MT_MAIL_BANNER_MAX	 256  /* bytes of the greeting kept */
 #define MT_MAIL_NAME_MAX	 255  /* bytes of an EHLO argument or SNI kept (RFC 1035 2.3.4) */
 #define MT_MAIL_TEXT_MAX	 3072 /* bytes of text in all; what finds no place is counted as text_limit */
-#define MT_MAIL_TEXT_RESERVED 640 /* of them kept free of capabilities: names and hellos of TLS come later */
+#define MT_MAIL_TEXT_RESERVED	 640 /* of them kept free of capabilities: names and hellos of TLS come later \
+				      */
 
 /** What was seen of a yes-or-no question. */
 enum mt_seen { MT_SEEN_NEVER, MT_SEEN_NO, MT_SEEN_YES };
