@@ -115,7 +115,8 @@ struct mt_text mt_dialogue_keep_text(struct mt_mail *mail, const struct mt_mail_
 				     struct mt_span text);
 void mt_dialogue_banner(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span greeting,
 			uint64_t time_ns);
-void mt_dialogue_client_name(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span name);
+/** The EHLO argument, whole; its first word is kept unless it is an address. */
+void mt_dialogue_client_name(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span argument);
 
 /** A capability list: begin, atoms, end. Until end the old list stands; a list that a gap cuts is dropped. */
 void mt_dialogue_list_begin(struct mt_mail *mail);

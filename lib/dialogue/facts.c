@@ -36,12 +36,14 @@ void mt_dialogue_banner(struct mt_mail *mail, const struct mt_mail_env *env, str
 		facts->software = mt_banners_identify(env->banners, env->scratch, facts->protocol, greeting);
 }
 
-void mt_dialogue_client_name(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span name)
+void mt_dialogue_client_name(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span argument)
 {
+	struct mt_span rest = argument, name = mt_span_word(&rest);
+
 	/* An argument with an @ is somebody's address (CONTRACT.md 2). A list under way is one piece of the
 	 * store: nothing may be put into its middle. */
-	if (mail->facts.client_name.len == 0 && name.len > 0 && memchr(name.data, '@', name.len) == NULL &&
-	    !mail->list.is_open)
+	if (mail->facts.client_name.len == 0 && name.len > 0 &&
+	    memchr(argument.data, '@', argument.len) == NULL && !mail->list.is_open)
 		mail->facts.client_name =
 		    mt_dialogue_keep_text(mail, env, mt_span_first(name, MT_MAIL_NAME_MAX));
 }

@@ -6,9 +6,9 @@
 
 void mt_session_prove(struct session *session, enum mt_direction direction, uint32_t ack)
 {
-	struct side *other =
-	    &session->side[mt_opposite(direction)]; /* No window is as wide as PROOF_MAX: an acknowledgement
-						       from beyond would blind the session. */
+	struct side *other = &session->side[mt_opposite(direction)];
+
+	/* No window is as wide as PROOF_MAX: an acknowledgement from beyond would blind the session. */
 	if (!other->stream.has_base || mt_seq_diff(ack, other->stream.next) > PROOF_MAX ||
 	    (other->has_proof && mt_seq_diff(ack, other->proven) <= 0))
 		return;

@@ -54,11 +54,10 @@ static const struct mt_match_row replies[] = {
 /** The dialogue's own part of struct mt_mail. */
 struct smtp {
 	struct mt_pending pending;
-	bool is_greeted;    /* the first reply is complete */
-	bool is_in_reply;   /* a multi-line reply is under way */
-	bool is_first_line; /* ... and the line in hand is its first */
-	bool is_known;	    /* the reply answers a known command: */
-	uint8_t verb;	    /* that one */
+	bool is_greeted;  /* the first reply is complete */
+	bool is_in_reply; /* a multi-line reply is under way */
+	bool is_known;	  /* the reply answers a known command: */
+	uint8_t verb;	  /* that one */
 
 	uint8_t auth_slot; /* of the AUTH under way */
 	uint8_t masks;	   /* eight-letter keywords of the list being read that were written over */
@@ -110,13 +109,10 @@ static void greet(struct mt_turn *turn)
 
 static void note_command(struct mt_turn *turn)
 {
-	struct mt_span rest = turn->rest;
-
 	push(turn, turn->verb);
-	/* An argument with an @, or one whose end is not known, may be somebody's address (CONTRACT.md 2). */
-	if ((turn->verb == VERB_EHLO || turn->verb == VERB_HELO) && !turn->line->is_cut && rest.len > 0 &&
-	    memchr(rest.data, '@', rest.len) == NULL)
-		mt_dialogue_client_name(turn->mail, turn->env, mt_span_word(&rest));
+	/* Of a name that was cut nobody knows whether it is an address (CONTRACT.md 2). */
+	if ((turn->verb == VERB_EHLO || turn->verb == VERB_HELO) && !turn->line->is_cut)
+		mt_dialogue_client_name(turn->mail, turn->env, turn->rest);
 }
 
 static void leave(struct mt_turn *turn)
