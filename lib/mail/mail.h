@@ -4,7 +4,8 @@
  * What is known of one mail session, and the verdict on it.
  *
  * struct mt_facts is the session's knowledge: fixed members and a small store of text, written by
- * lib/dialogue and lib/session. struct mt_report is what leaves the worker for the control thread.
+ * lib/dialogue and lib/session. struct mt_report is what leaves the worker for the control thread,
+ * which adds what it reads in the server's certificate.
  *
  * Everything here belongs to one worker until it is reported. Nothing allocates.
  */
@@ -18,9 +19,9 @@
 #define MT_MAIL_CAPABILITY_MAX	 64   /* characters of an atom kept */
 #define MT_MAIL_BANNER_MAX	 256  /* bytes of the greeting kept */
 #define MT_MAIL_NAME_MAX	 255  /* bytes of an EHLO argument or SNI kept (RFC 1035 2.3.4) */
+#define MT_MAIL_DN_MAX		 256  /* bytes of a certificate's subject or issuer kept */
 #define MT_MAIL_TEXT_MAX	 3072 /* bytes of text in all; what finds no place is counted as text_limit */
-#define MT_MAIL_TEXT_RESERVED	 640 /* of them kept free of capabilities: names and hellos of TLS come later \
-				      */
+#define MT_MAIL_TEXT_RESERVED	 640  /* of them kept free of capabilities, for what TLS brings later */
 
 /** What was seen of a yes-or-no question. */
 enum mt_seen { MT_SEEN_NEVER, MT_SEEN_NO, MT_SEEN_YES };
@@ -29,6 +30,19 @@ enum mt_seen { MT_SEEN_NEVER, MT_SEEN_NO, MT_SEEN_YES };
 struct mt_text {
 	uint16_t offset;
 	uint16_t len; /* 0 where nothing was kept */
+};
+
+/**
+ * A server's certificate, as far as a record speaks of it. What it says is what its maker wrote, not what
+ * is so: nobody has checked it against an authority.
+ */
+struct mt_mail_certificate {
+	uint8_t sha256[32];   /* of its DER */
+	int64_t not_before_s; /* seconds since 1970; negative before */
+	int64_t not_after_s;
+	bool is_self_signed;		/* issuer and subject are one, and its own key signed it */
+	uint8_t names_host;		/* enum mt_seen: the host that was asked for by SNI, if one was */
+	struct mt_span subject, issuer; /* "C=US, O=Example, CN=mail.example.org", at most MT_MAIL_DN_MAX */
 };
 
 struct mt_facts {
@@ -71,6 +85,7 @@ struct mt_facts {
 	struct mt_text sni;
 	struct mt_text client_alpns;		   /* names, each behind a length byte */
 	struct mt_text client_hello, server_hello; /* by mt_tls_hello_pack(), for the fingerprints */
+	struct mt_text leaf;			   /* mt_facts_certificate() reads it */
 	uint64_t start_ns;			   /* time of the SYN, else of the first payload */
 	uint64_t synack_ns;			   /* time of the SYN-ACK; 0 if unseen */
 	uint64_t greeting_ns;			   /* time of the first server line; 0 if unseen */
@@ -125,6 +140,18 @@ static inline size_t mt_report_bytes(const struct mt_report *report)
 enum mt_security mt_facts_security(const struct mt_facts *facts);
 enum mt_outcome mt_facts_outcome(const struct mt_facts *facts);
 enum mt_evidence mt_facts_evidence(const struct mt_facts *facts, const struct mt_mail_end *end);
+
+/**
+ * Keep a certificate with the facts. The control thread does, once a report has come to it.
+ * Result  false where the text store has no room for it
+ */
+bool mt_facts_keep_certificate(struct mt_facts *facts, const struct mt_mail_certificate *certificate);
+/**
+ * The certificate kept.
+ * ret     its spans are valid as long as facts
+ * Result  false where none was
+ */
+bool mt_facts_certificate(const struct mt_facts *facts, struct mt_mail_certificate *ret);
 
 /** The stored text; valid as long as facts. */
 static inline struct mt_span mt_facts_text(const struct mt_facts *facts, struct mt_text text)

@@ -613,6 +613,42 @@ static void a_report_is_copied_no_further_than_its_text(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, start)
 
+/* What was kept is what comes back, cut at the limit; nothing is kept by halves. */
+static void a_certificate_is_kept_whole_or_not_at_all(void **state)
+{
+	(void)state;
+	char long_name[MT_MAIL_DN_MAX + 1];
+	struct mt_mail_certificate kept = {.not_before_s = -1,
+					   .not_after_s = 253402300799,
+					   .is_self_signed = true,
+					   .names_host = MT_SEEN_NO,
+					   .subject = mt_span_text("CN=mail.example.org"),
+					   .issuer = mt_span(long_name, sizeof(long_name))},
+				   found;
+
+	memset(long_name, 'x', sizeof(long_name));
+	memset(kept.sha256, 0xa5, sizeof(kept.sha256));
+	assert_false(mt_facts_certificate(&mail.facts, &found));
+	mt_dialogue_keep_text(&mail, &env, mt_span_text("before"));
+	assert_true(mt_facts_keep_certificate(&mail.facts, &kept));
+	assert_true(mt_facts_certificate(&mail.facts, &found));
+	assert_memory_equal(found.sha256, kept.sha256, sizeof(kept.sha256));
+	assert_int_equal(found.not_before_s, -1);
+	assert_int_equal(found.not_after_s, 253402300799);
+	assert_true(found.is_self_signed);
+	assert_int_equal(found.names_host, MT_SEEN_NO);
+	assert_int_equal(found.subject.len, kept.subject.len);
+	assert_memory_equal(found.subject.data, kept.subject.data, kept.subject.len);
+	assert_int_equal(found.issuer.len, MT_MAIL_DN_MAX);
+	assert_memory_equal(found.issuer.data, long_name, MT_MAIL_DN_MAX);
+
+	start(NULL);
+	mail.facts.text_len = MT_MAIL_TEXT_MAX - 300;
+	assert_false(mt_facts_keep_certificate(&mail.facts, &kept));
+	assert_int_equal(mail.facts.text_len, MT_MAIL_TEXT_MAX - 300);
+	assert_false(mt_facts_certificate(&mail.facts, &found));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -642,6 +678,7 @@ int main(void)
 	    TEST(security_and_outcome_are_as_the_contract_says),
 	    TEST(only_a_finished_handshake_is_ever_called_tls),
 	    TEST(evidence_is_the_first_that_applies),
+	    TEST(a_certificate_is_kept_whole_or_not_at_all),
 	    TEST(a_report_is_copied_no_further_than_its_text),
 	};
 	return cmocka_run_group_tests_name("mail", tests, NULL, NULL);
