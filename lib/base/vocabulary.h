@@ -65,6 +65,56 @@
 	X(TLS_VERSION, TLS_1_2, "TLS 1.2")                                                                   \
 	X(TLS_VERSION, TLS_1_3, "TLS 1.3")
 
+/* Alerts of TLS by the names that IANA registered (lib/tls/alert.c has their numbers), and any other. */
+#define MT_ALERT_LIST(X)                                                                                     \
+	X(ALERT, CLOSE_NOTIFY, "close_notify")                                                               \
+	X(ALERT, UNEXPECTED_MESSAGE, "unexpected_message")                                                   \
+	X(ALERT, BAD_RECORD_MAC, "bad_record_mac")                                                           \
+	X(ALERT, DECRYPTION_FAILED, "decryption_failed")                                                     \
+	X(ALERT, RECORD_OVERFLOW, "record_overflow")                                                         \
+	X(ALERT, DECOMPRESSION_FAILURE, "decompression_failure")                                             \
+	X(ALERT, HANDSHAKE_FAILURE, "handshake_failure")                                                     \
+	X(ALERT, NO_CERTIFICATE, "no_certificate")                                                           \
+	X(ALERT, BAD_CERTIFICATE, "bad_certificate")                                                         \
+	X(ALERT, UNSUPPORTED_CERTIFICATE, "unsupported_certificate")                                         \
+	X(ALERT, CERTIFICATE_REVOKED, "certificate_revoked")                                                 \
+	X(ALERT, CERTIFICATE_EXPIRED, "certificate_expired")                                                 \
+	X(ALERT, CERTIFICATE_UNKNOWN, "certificate_unknown")                                                 \
+	X(ALERT, ILLEGAL_PARAMETER, "illegal_parameter")                                                     \
+	X(ALERT, UNKNOWN_CA, "unknown_ca")                                                                   \
+	X(ALERT, ACCESS_DENIED, "access_denied")                                                             \
+	X(ALERT, DECODE_ERROR, "decode_error")                                                               \
+	X(ALERT, DECRYPT_ERROR, "decrypt_error")                                                             \
+	X(ALERT, EXPORT_RESTRICTION, "export_restriction")                                                   \
+	X(ALERT, PROTOCOL_VERSION, "protocol_version")                                                       \
+	X(ALERT, INSUFFICIENT_SECURITY, "insufficient_security")                                             \
+	X(ALERT, INTERNAL_ERROR, "internal_error")                                                           \
+	X(ALERT, INAPPROPRIATE_FALLBACK, "inappropriate_fallback")                                           \
+	X(ALERT, USER_CANCELED, "user_canceled")                                                             \
+	X(ALERT, NO_RENEGOTIATION, "no_renegotiation")                                                       \
+	X(ALERT, MISSING_EXTENSION, "missing_extension")                                                     \
+	X(ALERT, UNSUPPORTED_EXTENSION, "unsupported_extension")                                             \
+	X(ALERT, CERTIFICATE_UNOBTAINABLE, "certificate_unobtainable")                                       \
+	X(ALERT, UNRECOGNIZED_NAME, "unrecognized_name")                                                     \
+	X(ALERT, BAD_CERTIFICATE_STATUS_RESPONSE, "bad_certificate_status_response")                         \
+	X(ALERT, BAD_CERTIFICATE_HASH_VALUE, "bad_certificate_hash_value")                                   \
+	X(ALERT, UNKNOWN_PSK_IDENTITY, "unknown_psk_identity")                                               \
+	X(ALERT, CERTIFICATE_REQUIRED, "certificate_required")                                               \
+	X(ALERT, NO_APPLICATION_PROTOCOL, "no_application_protocol")                                         \
+	X(ALERT, ECH_REQUIRED, "ech_required")                                                               \
+	X(ALERT, OTHER, "other")
+
+/* What is worth a note in a server's certificate. */
+#define MT_FINDING_LIST(X)                                                                                   \
+	X(FINDING, MALFORMED, "malformed") /* it cannot be read */                                           \
+	X(FINDING, SELF_SIGNED, "self_signed")                                                               \
+	X(FINDING, NAME_MISMATCH, "name_mismatch") /* it does not name the host that was asked for */        \
+	X(FINDING, EXPIRED, "expired")		   /* when the session began */                              \
+	X(FINDING, NOT_YET_VALID, "not_yet_valid")
+
+/* Who sent it. In the order of enum mt_direction: what goes to the server is the client's. */
+#define MT_SENDER_LIST(X) X(SENDER, CLIENT, "client") X(SENDER, SERVER, "server")
+
 #define MT_ANOMALY_LIST(X)                                                                                   \
 	X(ANOMALY, STARTTLS_MASKED, "starttls_masked")                                                       \
 	X(ANOMALY, STARTTLS_WITHHELD, "starttls_withheld")                                                   \
@@ -113,11 +163,12 @@
 	X(LOSS, SESSIONS_FULL, "sessions_full")	      /* packets: no dialogue state free */                  \
 	X(LOSS, REASSEMBLY_FULL, "reassembly_full")   /* segments: the worker's pool was empty */            \
 	X(LOSS, REASSEMBLY_LIMIT, "reassembly_limit") /* segments: over the limit of one direction */        \
-	X(LOSS, HANDSHAKE_LIMIT, "handshake_limit")   /* TLS hellos longer than the limit */                 \
+	X(LOSS, HANDSHAKE_LIMIT, "handshake_limit")   /* TLS hellos and certificates over the limit */       \
 	X(LOSS, LINE_LIMIT, "line_limit")	      /* lines cut at the limit */                           \
 	X(LOSS, PENDING_LIMIT, "pending_limit") /* commands that found the queue of the pending full */      \
 	X(LOSS, TEXT_LIMIT, "text_limit")	/* facts that found no place in the record */                \
 	X(LOSS, RECORD_RING_FULL, "record_ring_full") /* records: the ring to the control thread was full */ \
+	X(LOSS, CERTIFICATE_RING_FULL, "certificate_ring_full") /* certificates: the same ring was full */   \
 	X(LOSS, PARKED_FULL, "parked_full")   /* records written early: the pool of the parked was full */   \
 	X(LOSS, RECORD_SINK, "record_sink")   /* records: the file could not be written */                   \
 	X(LOSS, FLOW_EVICTED, "flow_evicted") /* idle decided flows that made room */
@@ -139,6 +190,9 @@
 	LIST(AUTH, auth)                                                                                     \
 	LIST(CERTIFICATE, certificate)                                                                       \
 	LIST(TLS_VERSION, tls_version)                                                                       \
+	LIST(ALERT, alert)                                                                                   \
+	LIST(FINDING, finding)                                                                               \
+	LIST(SENDER, sender)                                                                                 \
 	LIST(ANOMALY, anomaly)                                                                               \
 	LIST(VERDICT, verdict)                                                                               \
 	LIST(LOSS, loss)                                                                                     \

@@ -66,7 +66,7 @@ static void count_streams(struct mt_engine *engine, struct session *session)
 		if (mail->facts.protocol < MT_PROTOCOL_COUNT)
 			cells[MT_CELL1(LONE_LF, mail->facts.protocol)] += framer->lone_lf;
 	}
-	cells[MT_CELL1(LOST, MT_LOSS_HANDSHAKE_LIMIT)] += session->tls.hellos_lost;
+	cells[MT_CELL1(LOST, MT_LOSS_HANDSHAKE_LIMIT)] += session->tls.messages_lost;
 }
 
 static void release(struct mt_engine *engine, struct mt_flow *flow, struct session *session)

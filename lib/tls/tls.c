@@ -20,7 +20,12 @@ enum record_type {
 };
 
 /* RFC 8446 4, RFC 5246 7.4 */
-enum message_type { MESSAGE_CLIENT_HELLO = 1, MESSAGE_SERVER_HELLO = 2, MESSAGE_CERTIFICATE = 11 };
+enum message_type {
+	MESSAGE_CLIENT_HELLO = 1,
+	MESSAGE_SERVER_HELLO = 2,
+	MESSAGE_CERTIFICATE = 11,
+	MESSAGE_SERVER_HELLO_DONE = 14,
+};
 
 #define CERTIFICATE_EMPTY 3 /* bytes of a Certificate with no certificate in it (RFC 5246 7.4.2) */
 
@@ -30,6 +35,9 @@ enum { ALERT_WARNING = 1, ALERT_FATAL = 2, ALERT_CLOSE_NOTIFY = 0 };
 /* What is done with the bytes of a record; decided once, at its header, so that cuts change nothing. */
 enum record_kind { KIND_PASSED, KIND_HANDSHAKE, KIND_ALERT, KIND_SSL2_HELLO };
 
+/* How far the server's certificate has come. */
+enum leaf_step { LEAF_NONE, LEAF_HEADER, LEAF_BODY, LEAF_WHOLE, LEAF_LOST };
+
 /* One call of mt_tls_feed. */
 struct feeding {
 	struct mt_tls *tls;
@@ -37,12 +45,6 @@ struct feeding {
 	enum mt_direction direction;
 	struct mt_tls_side *side;
 	struct mt_tls_hello *hello;
-};
-
-/* A piece of the pool while it holds a part of a hello. */
-struct piece {
-	uint32_t next;
-	uint8_t bytes[];
 };
 
 /* The versions in which ChangeCipherSpec begins encryption. */
@@ -92,73 +94,10 @@ static bool begins_ssl2_hello(const uint8_t *header, size_t len)
 	return (len <= 3 || header[3] == 3) && (len <= 4 || header[4] <= 4);
 }
 
-/* Give back what is kept of a half-seen hello. */
-static void release(struct mt_tls_side *side, struct mt_pool *pool)
+static void count_lost(struct mt_tls *tls)
 {
-	uint32_t next = side->kept_first;
-
-	while (next != MT_POOL_NONE) {
-		struct piece *piece = mt_pool_at(pool, next);
-
-		next = next == side->kept_last ? MT_POOL_NONE : piece->next;
-		mt_pool_give(pool, piece);
-	}
-	side->kept_first = MT_POOL_NONE;
-	side->kept_last = MT_POOL_NONE;
-	side->kept_bytes = 0;
-}
-
-static bool add_piece(struct mt_tls_side *side, struct mt_pool *pool)
-{
-	struct piece *piece = mt_pool_take(pool);
-
-	if (piece == NULL)
-		return false;
-	if (side->kept_first == MT_POOL_NONE)
-		side->kept_first = mt_pool_index(pool, piece);
-	else
-		((struct piece *)mt_pool_at(pool, side->kept_last))->next = mt_pool_index(pool, piece);
-	side->kept_last = mt_pool_index(pool, piece);
-	return true;
-}
-
-/* Keep a part of a hello. Result  false if the pool had no piece */
-static bool keep(struct mt_tls_side *side, struct mt_pool *pool, struct mt_span bytes)
-{
-	size_t room = pool->piece_bytes - sizeof(struct piece);
-
-	while (bytes.len > 0) {
-		size_t filled = side->kept_bytes % room;
-
-		if (filled == 0 && !add_piece(side, pool))
-			return false;
-
-		struct piece *piece = mt_pool_at(pool, side->kept_last);
-		struct mt_span part = mt_span_first(bytes, room - filled);
-
-		memcpy(piece->bytes + filled, part.data, part.len);
-		side->kept_bytes = (uint16_t)(side->kept_bytes + part.len);
-		bytes = mt_span_after(bytes, part.len);
-	}
-	return true;
-}
-
-/* The kept parts as one message; the pieces go back. Valid until the next call in this thread. */
-static struct mt_span gather(struct mt_tls_side *side, struct mt_pool *pool)
-{
-	static _Thread_local uint8_t whole[MT_TLS_HELLO_MAX];
-	size_t room = pool->piece_bytes - sizeof(struct piece), len = side->kept_bytes, at = 0;
-
-	for (uint32_t next = side->kept_first; at < len;) {
-		const struct piece *piece = mt_pool_at(pool, next);
-		size_t part = len - at < room ? len - at : room;
-
-		memcpy(whole + at, piece->bytes, part);
-		at += part;
-		next = piece->next;
-	}
-	release(side, pool);
-	return mt_span(whole, len);
+	if (tls->messages_lost < UINT8_MAX)
+		tls->messages_lost++;
 }
 
 /* A hello that cannot be put together: it was there, and that is all that is known of it. */
@@ -166,11 +105,50 @@ static void lose_hello(struct feeding *feeding)
 {
 	struct mt_tls_side *side = feeding->side;
 
-	release(side, feeding->pool);
+	mt_tls_kept_release(&side->kept, feeding->pool);
 	side->is_passing = true;
 	side->has_hello = true;
-	if (feeding->tls->hellos_lost < UINT8_MAX)
-		feeding->tls->hellos_lost++;
+	count_lost(feeding->tls);
+}
+
+static void lose_leaf(struct mt_tls *tls, struct mt_pool *pool)
+{
+	mt_tls_kept_release(&tls->leaf.kept, pool);
+	tls->leaf.step = LEAF_LOST;
+}
+
+/*
+ * A further part of the server's Certificate message: the length of the list, the length of the first
+ * certificate, the certificate; what follows is its issuers' (RFC 5246 7.4.2). is_last: the message ends
+ * here.
+ */
+static void read_leaf(struct mt_tls *tls, struct mt_pool *pool, struct mt_span part, bool is_last)
+{
+	if (tls->leaf.step == LEAF_HEADER) {
+		struct mt_span header = mt_span_first(part, sizeof(tls->leaf.header) - tls->leaf.header_len);
+
+		memcpy(tls->leaf.header + tls->leaf.header_len, header.data, header.len);
+		tls->leaf.header_len = (uint8_t)(tls->leaf.header_len + header.len);
+		part = mt_span_after(part, header.len);
+		if (tls->leaf.header_len == sizeof(tls->leaf.header)) {
+			tls->leaf.left = mt_read_be24(tls->leaf.header + 3);
+			tls->leaf.step = LEAF_BODY;
+		}
+	}
+	if (tls->leaf.step == LEAF_BODY) {
+		part = mt_span_first(part, tls->leaf.left);
+		tls->leaf.left -= (uint32_t)part.len;
+		if (tls->leaf.kept.bytes + part.len + tls->leaf.left > MT_TLS_HELLO_MAX ||
+		    !mt_tls_keep(&tls->leaf.kept, pool, part)) {
+			count_lost(tls);
+			lose_leaf(tls, pool);
+		} else if (tls->leaf.left == 0) {
+			tls->leaf.step = LEAF_WHOLE;
+		}
+	}
+	/* The message is shorter than the certificate in it says. */
+	if (is_last && tls->leaf.step != LEAF_WHOLE)
+		lose_leaf(tls, pool);
 }
 
 static enum mt_tls_event report_client_hello(struct feeding *feeding)
@@ -186,6 +164,7 @@ static enum mt_tls_event report_server_hello(struct feeding *feeding)
 		feeding->side->has_hello = true;
 		feeding->tls->version = feeding->hello->version;
 		feeding->tls->cipher = feeding->hello->cipher;
+		feeding->tls->has_psk = mt_tls_hello_has(feeding->hello, MT_TLS_EXTENSION_PSK);
 	}
 	return MT_TLS_SERVER_HELLO;
 }
@@ -210,22 +189,30 @@ static struct mt_span take(struct mt_tls_side *side, struct mt_span *rest, size_
 	return taken;
 }
 
+static bool is_leaf(const struct feeding *feeding)
+{
+	return feeding->direction == MT_TO_CLIENT && feeding->side->message[0] == MESSAGE_CERTIFICATE &&
+	       (feeding->tls->leaf.step == LEAF_HEADER || feeding->tls->leaf.step == LEAF_BODY);
+}
+
 /* The body of the current message: read in place where it came in one piece, else kept until it is whole. */
 static enum mt_tls_event read_body(struct feeding *feeding, struct mt_span *rest)
 {
 	struct mt_tls_side *side = feeding->side;
 	struct mt_span body = take(side, rest, side->body_left);
-	bool is_in_place = side->kept_bytes == 0 && body.len == side->body_left;
+	bool is_in_place = side->kept.bytes == 0 && body.len == side->body_left;
 
 	side->body_left -= (uint32_t)body.len;
-	if (!side->is_passing && !is_in_place && !keep(side, feeding->pool, body))
+	if (is_leaf(feeding))
+		read_leaf(feeding->tls, feeding->pool, body, side->body_left == 0);
+	if (!side->is_passing && !is_in_place && !mt_tls_keep(&side->kept, feeding->pool, body))
 		lose_hello(feeding);
 	if (side->body_left > 0)
 		return MT_TLS_MORE;
 	side->message_len = 0;
 	if (side->is_passing)
 		return MT_TLS_MORE;
-	return read_hello(feeding, is_in_place ? body : gather(side, feeding->pool));
+	return read_hello(feeding, is_in_place ? body : mt_tls_kept_whole(&side->kept, feeding->pool));
 }
 
 /*
@@ -237,6 +224,14 @@ static bool is_encrypted(const struct mt_tls_side *side, bool is_hello)
 	bool is_filling = side->body_left >= side->record_left && side->body_left <= MT_TLS_HELLO_MAX;
 
 	return side->has_ccs && !(is_hello && is_filling);
+}
+
+/* Only the first of a server is kept: nobody honest sends another in clear. */
+static void begin_certificate(struct feeding *feeding)
+{
+	feeding->side->has_certificate = true;
+	if (feeding->direction == MT_TO_CLIENT && feeding->tls->leaf.step == LEAF_NONE)
+		feeding->tls->leaf.step = LEAF_HEADER;
 }
 
 static void begin_message(struct feeding *feeding)
@@ -255,7 +250,9 @@ static void begin_message(struct feeding *feeding)
 	else if (is_hello && side->body_left > MT_TLS_HELLO_MAX)
 		lose_hello(feeding);
 	else if (side->message[0] == MESSAGE_CERTIFICATE && side->body_left > CERTIFICATE_EMPTY)
-		side->has_certificate = true;
+		begin_certificate(feeding);
+	else if (side->message[0] == MESSAGE_SERVER_HELLO_DONE)
+		side->has_hello_done = true;
 }
 
 static enum mt_tls_event read_handshake(struct feeding *feeding, struct mt_span *rest)
@@ -416,7 +413,7 @@ enum mt_tls_event mt_tls_feed(struct mt_tls *tls, struct mt_pool *pool, enum mt_
 			event = readers[side->record_kind](&feeding, &rest);
 	}
 	if (is_over(side))
-		release(side, pool);
+		mt_tls_kept_release(&side->kept, pool);
 	*consumed = event == MT_TLS_MORE ? bytes.len : bytes.len - rest.len;
 	if (event == MT_TLS_MORE && is_over(&tls->side[MT_TO_SERVER]) && is_over(&tls->side[MT_TO_CLIENT]))
 		return MT_TLS_DONE;
@@ -449,22 +446,41 @@ enum mt_tls_start mt_tls_starts(enum mt_direction direction, struct mt_span byte
 void mt_tls_init(struct mt_tls *tls)
 {
 	memset(tls, 0, sizeof(*tls));
-	for (unsigned i = 0; i < MT_DIRECTION_COUNT; i++) {
-		tls->side[i].kept_first = MT_POOL_NONE;
-		tls->side[i].kept_last = MT_POOL_NONE;
-	}
+	for (unsigned i = 0; i < MT_DIRECTION_COUNT; i++)
+		mt_tls_kept_init(&tls->side[i].kept);
+	mt_tls_kept_init(&tls->leaf.kept);
 }
 
 void mt_tls_clear(struct mt_tls *tls, struct mt_pool *pool)
 {
-	release(&tls->side[MT_TO_SERVER], pool);
-	release(&tls->side[MT_TO_CLIENT], pool);
+	for (unsigned i = 0; i < MT_DIRECTION_COUNT; i++)
+		mt_tls_kept_release(&tls->side[i].kept, pool);
+	lose_leaf(tls, pool);
 }
 
 void mt_tls_gap(struct mt_tls *tls, struct mt_pool *pool, enum mt_direction direction)
 {
-	release(&tls->side[direction], pool);
+	mt_tls_kept_release(&tls->side[direction].kept, pool);
 	tls->side[direction].is_broken = true;
+	if (direction == MT_TO_CLIENT && tls->leaf.step != LEAF_WHOLE)
+		lose_leaf(tls, pool);
+}
+
+struct mt_span mt_tls_take_certificate(struct mt_tls *tls, struct mt_pool *pool)
+{
+	if (tls->leaf.step != LEAF_WHOLE)
+		return mt_span(NULL, 0);
+	tls->leaf.step = LEAF_LOST;
+	return mt_tls_kept_whole(&tls->leaf.kept, pool);
+}
+
+bool mt_tls_is_resumed(const struct mt_tls *tls)
+{
+	const struct mt_tls_side *server = &tls->side[MT_TO_CLIENT];
+
+	if (!is_older(tls->version))
+		return tls->has_psk;
+	return server->has_ccs && !server->has_hello_done && !server->has_certificate;
 }
 
 bool mt_tls_is_established(const struct mt_tls *tls, const bool is_seen[MT_DIRECTION_COUNT])

@@ -6,8 +6,10 @@
  * handshake was finished. It decrypts nothing and copies nothing that is encrypted.
  *
  * Bytes may be cut anywhere; a hello may span records and segments (post-quantum hellos do) and is put
- * together in pieces of the caller's pool, at most MT_TLS_HELLO_MAX. Bytes of one direction come in
- * order; a gap ends what can be learnt about that direction.
+ * together in pieces of the caller's pool, at most MT_TLS_HELLO_MAX. So is the server's own certificate
+ * where it is sent in clear (TLS 1.2 and older), without those of its issuers; a client's, which names a
+ * person, is passed over. Bytes of one direction come in order; a gap ends what can be learnt about that
+ * direction.
  */
 #ifndef MT_TLS_H
 #define MT_TLS_H
@@ -15,7 +17,7 @@
 #include "base.h"
 #include "pool.h"
 
-#define MT_TLS_HELLO_MAX (32 * 1024) /* longest hello put together, bytes */
+#define MT_TLS_HELLO_MAX (32 * 1024) /* longest hello, and longest certificate, put together, bytes */
 #define MT_TLS_NAME_MAX	 255	     /* longest SNI kept (RFC 1035 2.3.4) */
 #define MT_TLS_ALPNS_MAX 8	     /* protocol names kept */
 #define MT_TLS_ALPN_MAX	 32	     /* longest of them kept, bytes */
@@ -48,15 +50,20 @@ struct mt_tls_hello {
 	uint8_t formats[16];
 };
 
+/** Part of a message, kept in pieces of the pool until the rest has come. */
+struct mt_tls_kept {
+	uint32_t first; /* MT_POOL_NONE if there is none */
+	uint32_t last;	/* MT_POOL_NONE if there is none */
+	uint16_t bytes; /* in them, at most MT_TLS_HELLO_MAX */
+};
+
 /** How far one direction's bytes have come. */
 struct mt_tls_side {
-	uint32_t body_left;   /* bytes of the current handshake message still to come */
-	uint32_t kept_first;  /* pieces with a hello's beginning, MT_POOL_NONE if none */
-	uint32_t kept_last;   /* the last of them, MT_POOL_NONE if none */
-	uint16_t kept_bytes;  /* bytes in them, at most MT_TLS_HELLO_MAX */
-	uint16_t record_left; /* bytes of the current record still to come */
-	uint8_t record_kind;  /* what is done with them, see tls.c */
-	uint8_t header[5];    /* record header being put together */
+	struct mt_tls_kept kept; /* a hello's beginning */
+	uint32_t body_left;	 /* bytes of the current handshake message still to come */
+	uint16_t record_left;	 /* bytes of the current record still to come */
+	uint8_t record_kind;	 /* what is done with them, see tls.c */
+	uint8_t header[5];	 /* record header being put together */
 	uint8_t header_len;  /* bytes of it in hand; after MT_TLS_NOT_TLS those that earlier calls consumed */
 	uint8_t message[4];  /* handshake message header being put together */
 	uint8_t message_len; /* bytes of it in hand */
@@ -71,15 +78,24 @@ struct mt_tls_side {
 	bool has_encrypted;    /* an encrypted record after the point where encryption begins */
 	bool has_short; /* TLS 1.3: an encrypted record too short to be of the handshake: an alert, perhaps */
 	bool has_certificate; /* a Certificate message in clear that is not empty (TLS 1.2 and older) */
+	bool has_hello_done;  /* server: ServerHelloDone; a resumed handshake goes without (RFC 5246 7.3) */
 	bool is_passing;      /* the current handshake message is passed over by length */
 	bool is_broken;	      /* no TLS any more, or a gap: nothing further is read */
 };
 
 struct mt_tls {
 	struct mt_tls_side side[MT_DIRECTION_COUNT];
-	uint16_t version;    /* agreed: of the ServerHello; 0 before */
-	uint16_t cipher;     /* agreed */
-	uint8_t hellos_lost; /* hellos over the limit or without pool */
+	struct {
+		struct mt_tls_kept kept;
+		uint32_t left;	   /* bytes still to come */
+		uint8_t header[6]; /* lengths of the list and of the first certificate */
+		uint8_t header_len;
+		uint8_t step;  /* enum leaf_step, see tls.c */
+	} leaf;		       /* the server's certificate */
+	uint16_t version;      /* agreed: of the ServerHello; 0 before */
+	uint16_t cipher;       /* agreed */
+	bool has_psk;	       /* TLS 1.3: the server took up a key of an earlier session */
+	uint8_t messages_lost; /* hellos and certificates over the limit or without pool */
 };
 
 /** What a feed has brought. */
@@ -108,7 +124,7 @@ enum mt_tls_start mt_tls_starts(enum mt_direction direction, struct mt_span byte
 
 void mt_tls_init(struct mt_tls *tls);
 
-/** Give back the pieces that a half-seen hello holds. */
+/** Give back the pieces that half-seen hellos and the certificate hold. */
 void mt_tls_clear(struct mt_tls *tls, struct mt_pool *pool);
 
 /**
@@ -133,8 +149,25 @@ void mt_tls_gap(struct mt_tls *tls, struct mt_pool *pool, enum mt_direction dire
  */
 bool mt_tls_is_established(const struct mt_tls *tls, const bool is_seen[MT_DIRECTION_COUNT]);
 
+/**
+ * Whether keys of an earlier session were taken up, so that no certificate was sent: in TLS 1.3 the server
+ * chose a pre-shared key, before that it went on to ChangeCipherSpec without ServerHelloDone.
+ * Source  RFC 5246 7.3, RFC 5077 3.4, RFC 8446 4.2.11
+ */
+bool mt_tls_is_resumed(const struct mt_tls *tls);
+
+/**
+ * The server's certificate in DER, once; its pieces go back to the pool.
+ * Result  empty where none came, or none came whole. Valid until the next call into this module by this
+ *         thread
+ */
+struct mt_span mt_tls_take_certificate(struct mt_tls *tls, struct mt_pool *pool);
+
 /** The member of the closed list for a version on the wire; _UNKNOWN for anything else. */
 enum mt_tls_version mt_tls_version_of(uint16_t wire);
+
+/** The member of the closed list for an alert's number; _OTHER for one that nobody registered. */
+enum mt_alert mt_tls_alert_of(uint8_t number);
 
 /** The IANA name of a cipher suite; NULL where it is not known. Lives as long as the program. */
 const char *mt_tls_cipher_name(uint16_t cipher);

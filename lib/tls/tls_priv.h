@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 the mailtap authors */
 /**
- * Inside the module: a hello as one contiguous message, turned into its facts.
- * Neither function can fail: what contradicts itself is read as far as it goes and marked.
+ * Inside the module: messages that come in parts (kept.c), and a hello as one contiguous message, turned
+ * into its facts (hello.c). Reading a hello cannot fail: what contradicts itself is read as far as it goes
+ * and marked.
  */
 #ifndef MT_TLS_PRIV_H
 #define MT_TLS_PRIV_H
@@ -11,7 +12,19 @@
 
 #define MT_TLS_EXTENSION_SERVER_NAME 0	/* RFC 6066 3 */
 #define MT_TLS_EXTENSION_ALPN	     16 /* RFC 7301 3.1 */
+#define MT_TLS_EXTENSION_PSK	     41 /* RFC 8446 4.2.11 */
 #define MT_TLS_EXTENSION_EARLY_DATA  42 /* RFC 8446 4.2.10 */
+
+void mt_tls_kept_init(struct mt_tls_kept *kept);
+
+/** Keep a further part; MT_TLS_HELLO_MAX in all is the caller's to hold. Result  false without a piece */
+bool mt_tls_keep(struct mt_tls_kept *kept, struct mt_pool *pool, struct mt_span part);
+
+/** Give the pieces back. */
+void mt_tls_kept_release(struct mt_tls_kept *kept, struct mt_pool *pool);
+
+/** The parts as one; the pieces go back. Result  valid until the next call by this thread */
+struct mt_span mt_tls_kept_whole(struct mt_tls_kept *kept, struct mt_pool *pool);
 
 /** The body of a ClientHello or ServerHello, without the four bytes of the handshake header. */
 void mt_tls_read_hello(struct mt_tls_hello *hello, enum mt_direction direction, struct mt_span body);

@@ -49,7 +49,7 @@ static void recorded_handshakes_say_what_tshark_says(void **state)
 				     watch.tls.side[MT_TO_CLIENT].has_alert,
 				 sample->alert != 0);
 		assert_int_equal(watch.not_tls, 0);
-		assert_int_equal(watch.tls.hellos_lost, 0);
+		assert_int_equal(watch.tls.messages_lost, 0);
 		end(&watch);
 	}
 }
@@ -65,7 +65,7 @@ static void assert_same(const struct watch *a, const struct watch *b)
 	assert_memory_equal(&a->server, &b->server, sizeof(a->server));
 	assert_int_equal(a->tls.version, b->tls.version);
 	assert_int_equal(a->tls.cipher, b->tls.cipher);
-	assert_int_equal(a->tls.hellos_lost, b->tls.hellos_lost);
+	assert_int_equal(a->tls.messages_lost, b->tls.messages_lost);
 	for (unsigned i = 0; i < MT_DIRECTION_COUNT; i++) {
 		const struct mt_tls_side *x = &a->tls.side[i], *y = &b->tls.side[i];
 
@@ -438,7 +438,7 @@ static void a_hello_without_pool_is_counted(void **state)
 		for (size_t i = 0; i < len; i++)
 			feed(&watch, MT_TO_SERVER, mt_span(record + i, 1));
 		assert_int_equal(watch.client_hellos, is_enough);
-		assert_int_equal(watch.tls.hellos_lost, !is_enough);
+		assert_int_equal(watch.tls.messages_lost, !is_enough);
 		assert_true(watch.tls.side[MT_TO_SERVER].has_hello);
 		assert_int_equal(watch.pool.free_pieces, pieces);
 		feed_hex(&watch, MT_TO_SERVER, "1403030001011603030028");
@@ -457,7 +457,7 @@ static void a_hello_over_the_limit_is_counted(void **state)
 
 	begin(&watch, 256, PIECES);
 	feed_hex(&watch, MT_TO_SERVER, "1603014000010080010303");
-	assert_int_equal(watch.tls.hellos_lost, 1);
+	assert_int_equal(watch.tls.messages_lost, 1);
 	assert_int_equal(watch.pool.free_pieces, PIECES);
 	feed(&watch, MT_TO_SERVER, mt_span(body, 0x4000 - 6));
 	feed_hex(&watch, MT_TO_SERVER, "1603014005");
@@ -475,7 +475,7 @@ static void a_hello_over_the_limit_is_counted(void **state)
 	feed(&watch, MT_TO_SERVER, mt_span(body, 0x4004));
 	assert_int_equal(watch.client_hellos, 1);
 	assert_true(watch.client.is_malformed);
-	assert_int_equal(watch.tls.hellos_lost, 0);
+	assert_int_equal(watch.tls.messages_lost, 0);
 	end(&watch);
 }
 
