@@ -6,7 +6,7 @@
 struct kept {
 	int64_t not_before_s, not_after_s;
 	uint8_t sha256[32];
-	bool is_self_signed;
+	bool is_malformed, is_self_signed;
 	uint8_t names_host;
 	uint16_t subject_len;
 };
@@ -25,6 +25,7 @@ bool mt_facts_keep_certificate(struct mt_facts *facts, const struct mt_mail_cert
 	kept.not_before_s = certificate->not_before_s;
 	kept.not_after_s = certificate->not_after_s;
 	memcpy(kept.sha256, certificate->sha256, sizeof(kept.sha256));
+	kept.is_malformed = certificate->is_malformed;
 	kept.is_self_signed = certificate->is_self_signed;
 	kept.names_host = certificate->names_host;
 	kept.subject_len = (uint16_t)subject.len;
@@ -50,6 +51,7 @@ bool mt_facts_certificate(const struct mt_facts *facts, struct mt_mail_certifica
 	*ret = (struct mt_mail_certificate){
 	    .not_before_s = kept.not_before_s,
 	    .not_after_s = kept.not_after_s,
+	    .is_malformed = kept.is_malformed,
 	    .is_self_signed = kept.is_self_signed,
 	    .names_host = kept.names_host,
 	    .subject = mt_span_first(text, kept.subject_len),

@@ -14,12 +14,13 @@
 
 #include "base.h"
 
-#define MT_MAIL_AUTHS_MAX	 8    /* authentications kept (CONTRACT: at most 8) */
-#define MT_MAIL_CAPABILITIES_MAX 32   /* atoms kept */
-#define MT_MAIL_CAPABILITY_MAX	 64   /* characters of an atom kept */
-#define MT_MAIL_BANNER_MAX	 256  /* bytes of the greeting kept */
-#define MT_MAIL_NAME_MAX	 255  /* bytes of an EHLO argument or SNI kept (RFC 1035 2.3.4) */
-#define MT_MAIL_DN_MAX		 256  /* bytes of a certificate's subject or issuer kept */
+#define MT_MAIL_AUTHS_MAX	 8	     /* authentications kept (CONTRACT: at most 8) */
+#define MT_MAIL_CAPABILITIES_MAX 32	     /* atoms kept */
+#define MT_MAIL_CAPABILITY_MAX	 64	     /* characters of an atom kept */
+#define MT_MAIL_BANNER_MAX	 256	     /* bytes of the greeting kept */
+#define MT_MAIL_NAME_MAX	 255	     /* bytes of an EHLO argument or SNI kept (RFC 1035 2.3.4) */
+#define MT_MAIL_DN_MAX		 256	     /* bytes of a certificate's subject or issuer kept */
+#define MT_MAIL_CERTIFICATE_MAX	 (32 * 1024) /* bytes of the longest certificate that is reported */
 #define MT_MAIL_TEXT_MAX	 3072 /* bytes of text in all; what finds no place is counted as text_limit */
 #define MT_MAIL_TEXT_RESERVED	 640  /* of them kept free of capabilities, for what TLS brings later */
 
@@ -40,6 +41,7 @@ struct mt_mail_certificate {
 	uint8_t sha256[32];   /* of its DER */
 	int64_t not_before_s; /* seconds since 1970; negative before */
 	int64_t not_after_s;
+	bool is_malformed;		/* sha256 is all that is known */
 	bool is_self_signed;		/* issuer and subject are one, and its own key signed it */
 	uint8_t names_host;		/* enum mt_seen: the host that was asked for by SNI, if one was */
 	struct mt_span subject, issuer; /* "C=US, O=Example, CN=mail.example.org", at most MT_MAIL_DN_MAX */
@@ -59,6 +61,9 @@ struct mt_facts {
 	bool has_tls_client;	    /* a TLS hello of the client was seen */
 	bool has_tls_server;	    /* a TLS hello of the server was seen */
 	bool is_established;	    /* the TLS handshake was finished */
+	bool is_resumed;	    /* ... with the keys of an earlier session */
+	bool has_alert[MT_DIRECTION_COUNT]; /* a fatal alert of TLS, in clear, ended it */
+	uint8_t alert[MT_DIRECTION_COUNT];  /* that alert's number (RFC 8446 6) */
 	bool is_unanswered; /* STARTTLS was asked, and neither answer nor anything after it was seen */
 	bool
 	    is_dialogue_seen; /* a protocol line of the server, or of the only side seen: see CONTRACT.md 2 */
@@ -84,6 +89,7 @@ struct mt_facts {
 	struct mt_text capabilities; /* atoms, each behind a length byte */
 	struct mt_text sni;
 	struct mt_text client_alpns;		   /* names, each behind a length byte */
+	struct mt_text server_alpn;		   /* the name that the server chose in clear */
 	struct mt_text client_hello, server_hello; /* by mt_tls_hello_pack(), for the fingerprints */
 	struct mt_text leaf;			   /* mt_facts_certificate() reads it */
 	uint64_t start_ns;			   /* time of the SYN, else of the first payload */
@@ -119,19 +125,30 @@ struct mt_mail_end {
 /**
  * From a worker to the control thread: the facts of a session that is decided (has_end false, to be
  * parked under handle), the end of a parked one (has_facts false), or both at once (no handle).
+ * A server's certificate goes ahead of the facts it belongs to, in reports that hold a part each
+ * (part_bytes above 0, nothing else is theirs); between them and the facts the worker sends no other.
  */
 struct mt_report {
 	uint32_t handle; /* the worker's name for a parked session; unique in the worker until its end */
 	bool has_facts, has_end;
-	struct mt_mail_end end;
-	struct mt_mail_ends ends;
-	uint64_t missing[MT_DIRECTION_COUNT]; /* so far, where has_end is false */
-	struct mt_facts facts;		      /* last: a copy stops behind its text */
+	uint16_t certificate_bytes;   /* with facts: of the parts that went ahead, together; 0 for none */
+	uint16_t part_at, part_bytes; /* a part: where in the certificate it stands; 0 where this is none */
+	union {
+		struct {
+			struct mt_mail_end end;
+			struct mt_mail_ends ends;
+			uint64_t missing[MT_DIRECTION_COUNT]; /* so far, where has_end is false */
+			struct mt_facts facts;		      /* last: a copy stops behind its text */
+		};
+		uint8_t part[MT_MAIL_TEXT_MAX];
+	};
 };
 
 /** Bytes of a report that need to be copied. */
 static inline size_t mt_report_bytes(const struct mt_report *report)
 {
+	if (report->part_bytes > 0)
+		return offsetof(struct mt_report, part) + report->part_bytes;
 	return report->has_facts ? offsetof(struct mt_report, facts.text) + report->facts.text_len
 				 : offsetof(struct mt_report, ends);
 }
