@@ -17,6 +17,7 @@
 #define NAP_REPLAY_NS	  100000 /* a replay's end should not wait for a sleeper */
 #define STATS_PER_SECOND  10
 #define REPORTS_AT_A_TIME 64
+#define CERTIFICATES	  1024 /* remembered: a site talks to fewer servers than that in an hour */
 
 /* ---- Signals ---- */
 
@@ -151,8 +152,20 @@ static void join_end(struct mt_control *control, uint32_t worker, const struct m
 	finish_session(control, &whole);
 }
 
-static void take_report(struct mt_control *control, uint32_t worker, const struct mt_report *report)
+/* A certificate comes ahead of the facts it belongs to; what it says is kept with them, never the DER. */
+static void read_certificate(struct mt_control *control, uint32_t worker, struct mt_report *report)
 {
+	if (report->has_facts && !mt_certificate_join(control->certificates, &control->parts[worker], report))
+		control->cells[MT_CELL1(LOST, MT_LOSS_TEXT_LIMIT)]++;
+}
+
+static void take_report(struct mt_control *control, uint32_t worker, struct mt_report *report)
+{
+	if (report->part_bytes > 0) {
+		mt_certificate_add_part(&control->parts[worker], report);
+		return;
+	}
+	read_certificate(control, worker, report);
 	if (report->has_facts && report->has_end)
 		finish_session(control, report);
 	else if (!report->has_facts)
@@ -327,7 +340,10 @@ int mt_control_init(struct mt_control *control, struct mt_run *run, struct mt_re
 	    .run = run, .sink = sink, .block = block, .duration_ns = duration_ns, .next_flow_id = 1};
 	control->cells = mt_counters_cells_create(run->layout);
 	control->parked = mt_parked_create(run->plan->parked_bytes);
-	if (control->cells != NULL && control->parked != NULL)
+	control->certificates = mt_certificates_create(CERTIFICATES);
+	control->parts = calloc(run->plan->workers, sizeof(*control->parts));
+	if (control->cells != NULL && control->parked != NULL && control->certificates != NULL &&
+	    control->parts != NULL)
 		return 0;
 	mt_control_fini(control);
 	return -ENOMEM;
@@ -338,6 +354,8 @@ void mt_control_fini(struct mt_control *control)
 	for (size_t i = 0; i < control->waiting_count; i++)
 		free(control->waiting[i].report);
 	free(control->waiting);
+	free(control->parts);
+	mt_certificates_destroy(control->certificates);
 	mt_parked_destroy(control->parked);
 	free(control->cells);
 }

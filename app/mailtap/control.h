@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 the mailtap authors */
 /**
- * The control thread: takes the workers' reports, joins what was parked with its end, writes records,
- * watches the devices, and leads the run to its end. It sleeps between; nothing waits for it but a
- * worker of a replay whose ring is full.
+ * The control thread: takes the workers' reports, reads certificates, joins what was parked with its end,
+ * writes records, watches the devices, and leads the run to its end. It sleeps between; nothing waits for
+ * it but a worker of a replay whose ring is full.
  */
 #ifndef MT_CONTROL_H
 #define MT_CONTROL_H
 
 #include "base.h"
+#include "certificate.h"
 #include "parked.h"
 #include "record.h"
 #include "worker.h"
@@ -23,6 +24,8 @@ struct mt_control {
 	struct mt_run *run;
 	struct mt_record_sink *sink;
 	struct mt_parked *parked;
+	struct mt_certificates *certificates;
+	struct mt_certificate_parts *parts;   /* by worker */
 	uint64_t *cells;		      /* the control thread's own counters */
 	struct mt_counters_block *block;      /* where they are published; NULL for nowhere */
 	uint64_t duration_ns;		      /* 0: no end */

@@ -240,6 +240,71 @@ static void put_fingerprints(struct maker *maker, json_t *tls)
 		put(maker, tls, "ja4", json_string(ja4));
 }
 
+static void put_alerts(struct maker *maker, json_t *tls)
+{
+	const struct mt_facts *facts = maker->facts;
+	json_t *alerts = NULL;
+
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++) {
+		json_t *alert;
+
+		if (!facts->has_alert[direction])
+			continue;
+		if (alerts == NULL)
+			alerts = json_array();
+		alert = json_object();
+		put(maker, alert, "sender", json_string(mt_sender_name(direction)));
+		put(maker, alert, "description",
+		    json_string(mt_alert_name(mt_tls_alert_of(facts->alert[direction]))));
+		put(maker, alert, "code", json_integer(facts->alert[direction]));
+		append(maker, alerts, alert);
+	}
+	if (alerts != NULL)
+		put(maker, tls, "alerts", alerts);
+}
+
+/* 2023-10-05T12:00:00, as EVE writes a certificate's times: UTC, whole seconds. */
+static json_t *validity_text(int64_t time_s)
+{
+	time_t seconds = (time_t)time_s;
+	struct tm parts;
+	char text[64];
+
+	gmtime_r(&seconds, &parts);
+	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d", parts.tm_year + 1900, parts.tm_mon + 1,
+		 parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+	return json_string(text);
+}
+
+/* Bytes in hexadecimal, colons between, as EVE writes a fingerprint. */
+static json_t *fingerprint_text(const uint8_t sha256[32])
+{
+	char text[3 * 32 + 1];
+
+	for (unsigned i = 0; i < 32; i++)
+		snprintf(text + 3 * i, sizeof(text) - 3 * i, "%02x:", sha256[i]);
+	return json_stringn(text, sizeof(text) - 2);
+}
+
+static void put_certificate(struct maker *maker, json_t *tls)
+{
+	struct mt_mail_certificate certificate;
+
+	put(maker, tls, "certificate", json_string(mt_certificate_name(maker->facts->certificate)));
+	if (!mt_facts_certificate(maker->facts, &certificate))
+		return;
+	put(maker, tls, "fingerprint", fingerprint_text(certificate.sha256));
+	if (certificate.is_malformed)
+		return;
+	put(maker, tls, "subject", wire_text(certificate.subject, TEXT_SIZE));
+	put(maker, tls, "issuerdn", wire_text(certificate.issuer, TEXT_SIZE));
+	put(maker, tls, "notbefore", validity_text(certificate.not_before_s));
+	put(maker, tls, "notafter", validity_text(certificate.not_after_s));
+	put(maker, tls, "self_signed", json_boolean(certificate.is_self_signed));
+	if (certificate.names_host != MT_SEEN_NEVER)
+		put(maker, tls, "name_mismatch", json_boolean(certificate.names_host == MT_SEEN_NO));
+}
+
 static json_t *make_tls(struct maker *maker)
 {
 	const struct mt_facts *facts = maker->facts;
@@ -254,8 +319,17 @@ static json_t *make_tls(struct maker *maker)
 		put(maker, tls, "sni", text_or_null(maker, facts->sni));
 	if (facts->alpn_count > 0)
 		put_items(maker, tls, "client_alpns", facts->client_alpns, TEXT_SIZE);
+	if (facts->server_alpn.len > 0) {
+		json_t *names = json_array();
+
+		append(maker, names, text_or_null(maker, facts->server_alpn));
+		put(maker, tls, "server_alpns", names);
+	}
+	if (facts->is_resumed)
+		put(maker, tls, "session_resumed", json_true());
 	put_fingerprints(maker, tls);
-	put(maker, tls, "certificate", json_string(mt_certificate_name(facts->certificate)));
+	put_alerts(maker, tls);
+	put_certificate(maker, tls);
 	return tls;
 }
 
@@ -274,7 +348,8 @@ char *mt_record_format(const struct mt_report *report, uint64_t flow_id, const s
 	put(&maker, record, "app_proto", json_string(mt_protocol_name(facts->protocol)));
 	put(&maker, record, "flow", make_flow(&maker, &report->end));
 	put(&maker, record, "mail", make_mail(&maker, banners));
-	if (facts->has_tls_client || facts->has_tls_server)
+	if (facts->has_tls_client || facts->has_tls_server || facts->has_alert[MT_TO_SERVER] ||
+	    facts->has_alert[MT_TO_CLIENT])
 		put(&maker, record, "tls", make_tls(&maker));
 	char *line = maker.has_failed ? NULL : json_dumps(record, JSON_COMPACT);
 	json_decref(record);

@@ -216,6 +216,10 @@ static void note_server_hello(struct mt_engine *engine, struct session *session)
 		return;
 	facts->has_tls_server = true;
 	facts->server_hello = keep_hello(engine, session);
+	if (engine->hello.alpn_count > 0)
+		facts->server_alpn =
+		    mt_dialogue_keep_text(&session->mail, &engine->env,
+					  mt_span(engine->hello.alpn[0].name, engine->hello.alpn[0].len));
 	facts->tls_version = session->tls.version;
 	facts->tls_cipher = session->tls.cipher;
 	/* A server of TLS 1.3 marks every older handshake; only a client that offered more was held down

@@ -11,6 +11,32 @@ static bool is_midstream(const struct session *session)
 	return false;
 }
 
+/* In TLS 1.3, and in the drafts that have larger numbers, a certificate is encrypted; where the keys of an
+ * earlier session are taken up there is none. */
+static enum mt_certificate certificate_of(const struct mt_tls *tls)
+{
+	if (tls->side[MT_TO_CLIENT].has_certificate)
+		return MT_CERTIFICATE_SEEN;
+	return tls->version >= 0x0304 && !mt_tls_is_resumed(tls) ? MT_CERTIFICATE_OPAQUE
+								 : MT_CERTIFICATE_NONE;
+}
+
+static void conclude_tls(struct session *session, const bool is_seen[MT_DIRECTION_COUNT])
+{
+	const struct mt_tls *tls = &session->tls;
+	struct mt_facts *facts = &session->mail.facts;
+
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++) {
+		facts->has_alert[direction] = tls->side[direction].has_alert;
+		facts->alert[direction] = tls->side[direction].alert_code;
+	}
+	if (!facts->has_tls_client && !facts->has_tls_server)
+		return;
+	facts->is_established = mt_tls_is_established(tls, is_seen);
+	facts->is_resumed = facts->is_established && mt_tls_is_resumed(tls);
+	facts->certificate = (uint8_t)certificate_of(tls);
+}
+
 /* What only the end, or the decision, can say. */
 static void conclude(struct session *session)
 {
@@ -20,12 +46,7 @@ static void conclude(struct session *session)
 	    [MT_TO_CLIENT] = session->side[MT_TO_CLIENT].is_seen,
 	};
 
-	if (facts->has_tls_client || facts->has_tls_server) {
-		facts->is_established = mt_tls_is_established(&session->tls, is_seen);
-		facts->certificate = session->tls.side[MT_TO_CLIENT].has_certificate ? MT_CERTIFICATE_SEEN
-				     : facts->tls_version == 0x0304		     ? MT_CERTIFICATE_OPAQUE
-										     : MT_CERTIFICATE_NONE;
-	}
+	conclude_tls(session, is_seen);
 	/* CONTRACT.md 2: a line of the server, or of the only side seen; a client's alone says nothing on a
 	 * port of implicit TLS. */
 	facts->is_dialogue_seen =
@@ -95,6 +116,44 @@ static void note_not_mail(struct mt_engine *engine, const struct session *sessio
 		engine->env.cells[MT_CELL2(ANOMALIES, session->hint, MT_ANOMALY_NOT_MAIL_ON_MAIL_PORT)]++;
 }
 
+static bool emit(struct mt_engine *engine)
+{
+	if (engine->config.emit(engine->config.emit_context, &engine->report))
+		return true;
+	if (engine->report.has_facts)
+		engine->env.cells[MT_CELL1(LOST, MT_LOSS_RECORD_RING_FULL)]++;
+	return false;
+}
+
+mt_static_assert(MT_TLS_HELLO_MAX <= MT_MAIL_CERTIFICATE_MAX, "whoever puts the parts together has room");
+
+/*
+ * The certificate goes ahead, in parts: it may be longer than a report, and what is made of it is the
+ * control thread's work.
+ * Result  its length; 0 where there is none, or where a part was lost
+ */
+static uint16_t send_certificate(struct mt_engine *engine, struct session *session)
+{
+	struct mt_span whole = mt_tls_take_certificate(&session->tls, &engine->pieces), rest = whole;
+	struct mt_report *report = &engine->report;
+
+	report->has_facts = false;
+	report->has_end = false;
+	for (; rest.len > 0; rest = mt_span_after(rest, report->part_bytes)) {
+		struct mt_span part = mt_span_first(rest, sizeof(report->part));
+
+		report->part_at = (uint16_t)(whole.len - rest.len);
+		report->part_bytes = (uint16_t)part.len;
+		memcpy(report->part, part.data, part.len);
+		if (!emit(engine)) {
+			engine->env.cells[MT_CELL1(LOST, MT_LOSS_CERTIFICATE_RING_FULL)]++;
+			break;
+		}
+	}
+	report->part_bytes = 0;
+	return rest.len > 0 ? 0 : (uint16_t)whole.len;
+}
+
 static void fill_facts(struct mt_report *report, const struct session *session)
 {
 	report->has_facts = true;
@@ -118,15 +177,6 @@ static void fill_end(struct mt_report *report, const struct mt_flow *flow, unsig
 	}
 }
 
-static bool emit(struct mt_engine *engine)
-{
-	if (engine->config.emit(engine->config.emit_context, &engine->report))
-		return true;
-	if (engine->report.has_facts)
-		engine->env.cells[MT_CELL1(LOST, MT_LOSS_RECORD_RING_FULL)]++;
-	return false;
-}
-
 static void absorb(struct mt_engine *engine, struct mt_flow *flow, struct session *session)
 {
 	note_not_mail(engine, session);
@@ -141,8 +191,8 @@ static void make_report(struct mt_engine *engine, struct session *session, enum 
 	engine->env.cells[MT_CELL0(RECORDS_MADE)]++;
 	conclude(session);
 	conclude_end(session, reason);
-	engine->report.has_end = false;
 	engine->report.handle = HANDLE_NONE;
+	engine->report.certificate_bytes = send_certificate(engine, session);
 	fill_facts(&engine->report, session);
 }
 
@@ -183,6 +233,7 @@ static void end_parked(struct mt_engine *engine, struct mt_flow *flow, enum mt_r
 	if (flow->handle == HANDLE_NONE)
 		return;
 	engine->report.has_facts = false;
+	engine->report.certificate_bytes = 0;
 	engine->report.handle = flow->handle;
 	fill_end(&engine->report, flow, flow->client_side, reason);
 	/* Without its end the parked half would never be written: the handle stays taken, the loss is

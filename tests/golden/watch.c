@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "certificate.h"
 #include "counters.h"
 #include "imap.h"
 #include "pop3.h"
@@ -32,16 +33,34 @@ struct watch {
 	uint64_t now_ns; /* time of the run's beginning */
 	unsigned record_count;
 	struct mt_report records[RECORDS_MAX];
+	struct mt_certificates *certificates;
+	struct mt_certificate_parts parts; /* of the certificate that the next report speaks of */
 };
+
+static void must(bool holds, const char *what)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "golden: %s\n", what);
+	exit(2);
+}
 
 static bool take_report(void *context, const struct mt_report *report)
 {
 	struct watch *watch = context;
 
+	if (report->part_bytes > 0) {
+		mt_certificate_add_part(&watch->parts, report);
+		return true;
+	}
 	if (report->has_facts) {
-		if (watch->record_count < RECORDS_MAX)
-			memcpy(&watch->records[watch->record_count], report, mt_report_bytes(report));
-		watch->record_count++;
+		struct mt_report *record = &watch->records[watch->record_count];
+
+		if (watch->record_count++ >= RECORDS_MAX)
+			return true;
+		memcpy(record, report, mt_report_bytes(report));
+		must(mt_certificate_join(watch->certificates, &watch->parts, record),
+		     "no room for a certificate");
 		return true;
 	}
 	for (unsigned i = 0; i < watch->record_count && i < RECORDS_MAX; i++) {
@@ -53,14 +72,6 @@ static bool take_report(void *context, const struct mt_report *report)
 		parked->has_end = true;
 	}
 	return true;
-}
-
-static void must(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "golden: %s\n", what);
-	exit(2);
 }
 
 static void make_engine(struct watch *watch)
@@ -117,6 +128,8 @@ struct watch *watch_create(const char *banners_path)
 	must(mt_session_shared_init(&watch->shared, dialogues, &ports, error, sizeof(error)) == 0, error);
 	make_payload_room(watch);
 	make_engine(watch);
+	watch->certificates = mt_certificates_create(16);
+	must(watch->certificates != NULL, "no memory");
 	watch->now_ns = 1700000000 * MT_NS_PER_SECOND;
 	return watch;
 }
@@ -124,6 +137,7 @@ struct watch *watch_create(const char *banners_path)
 void watch_destroy(struct watch *watch)
 {
 	mt_engine_destroy(watch->engine);
+	mt_certificates_destroy(watch->certificates);
 	mt_session_shared_fini(&watch->shared);
 	free(watch->cells);
 	free(watch->cells_before);
@@ -263,6 +277,34 @@ static void say_flags(struct words *words, const struct mt_facts *facts)
 	    facts->has_gap ? " gap" : "");
 }
 
+static void say_alerts(struct words *words, const struct mt_facts *facts)
+{
+	say(words, "alerts:");
+	if (facts->has_alert[MT_TO_SERVER])
+		say(words, " client %u", facts->alert[MT_TO_SERVER]);
+	if (facts->has_alert[MT_TO_CLIENT])
+		say(words, " server %u", facts->alert[MT_TO_CLIENT]);
+	say(words, facts->has_alert[MT_TO_SERVER] || facts->has_alert[MT_TO_CLIENT] ? "\n" : " none\n");
+}
+
+static void say_certificate(struct words *words, const struct mt_facts *facts)
+{
+	struct mt_mail_certificate certificate;
+
+	if (!mt_facts_certificate(facts, &certificate))
+		return;
+	say(words, "subject: ");
+	say_bytes(words, certificate.subject);
+	say(words, "\nissuer: ");
+	say_bytes(words, certificate.issuer);
+	say(words, "\nvalid: %lld %lld\nfingerprint: ", (long long)certificate.not_before_s,
+	    (long long)certificate.not_after_s);
+	for (size_t i = 0; i < sizeof(certificate.sha256); i++)
+		say(words, "%02x", certificate.sha256[i]);
+	say(words, "\nself_signed: %s\nnames_host: %s\n", yes_or_no(certificate.is_self_signed),
+	    seen_word(certificate.names_host));
+}
+
 static void say_record(struct words *words, const struct watch *watch, const struct mt_report *report)
 {
 	const struct mt_facts *facts = &report->facts;
@@ -291,8 +333,12 @@ static void say_record(struct words *words, const struct watch *watch, const str
 	say(words, "tls_version: %s\n", mt_tls_version_name(mt_tls_version_of(facts->tls_version)));
 	say(words, "tls_cipher: %04x\n", facts->tls_cipher);
 	say(words, "certificate: %s\n", mt_certificate_name(facts->certificate));
+	say_certificate(words, facts);
+	say(words, "resumed: %s\n", yes_or_no(facts->is_resumed));
+	say_alerts(words, facts);
 	say_text(words, "sni", facts, facts->sni);
 	say_list(words, "client_alpns", facts, facts->client_alpns);
+	say_text(words, "server_alpn", facts, facts->server_alpn);
 	say_text(words, "client_hello", facts, facts->client_hello);
 	say_text(words, "server_hello", facts, facts->server_hello);
 	say(words, "missing: %llu %llu\n", (unsigned long long)report->missing[MT_TO_SERVER],

@@ -42,6 +42,20 @@ static inline struct mt_mail_ends sample_ends(const char *client, uint16_t clien
 	return ends;
 }
 
+static inline void sample_certificate(struct mt_facts *facts)
+{
+	struct mt_mail_certificate certificate = {.not_before_s = SAMPLE_SECONDS - 86400,
+						  .not_after_s = SAMPLE_SECONDS + 3600,
+						  .is_self_signed = true,
+						  .names_host = MT_SEEN_NO,
+						  .subject = mt_span_text("C=DE, CN=mail.example.net"),
+						  .issuer = mt_span_text("CN=\xe2\x80\xae,\n")};
+
+	for (unsigned i = 0; i < sizeof(certificate.sha256); i++)
+		certificate.sha256[i] = (uint8_t)(i * 8);
+	mt_facts_keep_certificate(facts, &certificate);
+}
+
 /* A connection to port 25 of which nothing was recognised. */
 static inline void sample_empty(struct mt_report *report)
 {
@@ -99,6 +113,11 @@ static inline void sample_full(struct mt_report *report)
 	facts->sni = SAMPLE_TEXT(facts, "mail.example.org");
 	facts->client_alpns = SAMPLE_TEXT(facts, "\x04imap\x08http/1.1");
 	facts->alpn_count = 2;
+	facts->server_alpn = SAMPLE_TEXT(facts, "imap");
+	facts->is_resumed = true;
+	facts->has_alert[MT_TO_CLIENT] = true;
+	facts->alert[MT_TO_CLIENT] = 48;
+	sample_certificate(facts);
 	facts->start_ns = SAMPLE_TIME_NS + 1000;
 	facts->synack_ns = facts->start_ns + 2 * MT_NS_PER_MS;
 	facts->greeting_ns = facts->start_ns + 12 * MT_NS_PER_MS;

@@ -93,7 +93,13 @@ static void a_full_record_is_the_contracts_example(void **state)
 	    "\"tls\":{\"version\":\"TLS "
 	    "1.3\",\"cipher_suite\":\"TLS_AES_256_GCM_SHA384\",\"sni\":\"mail.example.org\","
 	    "\"client_alpns\":[\"imap\",\"http/"
-	    "1.1\"],\"certificate\":\"opaque\"}}");
+	    "1.1\"],\"server_alpns\":[\"imap\"],\"session_resumed\":true,"
+	    "\"alerts\":[{\"sender\":\"server\",\"description\":\"unknown_ca\",\"code\":48}],"
+	    "\"certificate\":\"opaque\",\"fingerprint\":\"00:08:10:18:20:28:30:38:40:48:50:58:60:68:70:78:80:"
+	    "88:90:98:a0:a8:b0:b8:c0:c8:d0:d8:e0:e8:f0:f8\","
+	    "\"subject\":\"C=DE, CN=mail.example.net\",\"issuerdn\":\"CN=\\\\xE2\\\\x80\\\\xAE,\\\\x0A\","
+	    "\"notbefore\":\"2023-10-04T12:00:00\",\"notafter\":\"2023-10-05T13:00:00\","
+	    "\"self_signed\":true,\"name_mismatch\":true}}");
 	json_decref(record);
 }
 
@@ -458,6 +464,12 @@ static void a_session_is_counted_once_everywhere(void **state)
 	assert_int_equal(take(&counting, MT_CELL1(MESSAGES, imap)), 2);
 	assert_int_equal(take(&counting, MT_CELL1(TLS_REQUIRED, imap)), 1);
 	assert_int_equal(take(&counting, MT_CELL2(TLS_SESSIONS, imap, MT_TLS_VERSION_TLS_1_3)), 1);
+	assert_int_equal(take(&counting, MT_CELL1(TLS_RESUMED, imap)), 1);
+	assert_int_equal(take(&counting, MT_CELL3(TLS_ALERTS, imap, MT_SENDER_SERVER, MT_ALERT_UNKNOWN_CA)),
+			 1);
+	assert_int_equal(take(&counting, MT_CELL2(CERTIFICATES, imap, MT_CERTIFICATE_OPAQUE)), 1);
+	assert_int_equal(take(&counting, MT_CELL2(FINDINGS, imap, MT_FINDING_SELF_SIGNED)), 1);
+	assert_int_equal(take(&counting, MT_CELL2(FINDINGS, imap, MT_FINDING_NAME_MISMATCH)), 1);
 	/* "dovecot" is 2 in the sample's patterns and 1 in the counters. */
 	assert_int_equal(take(&counting, mt_counters_cell(counting.layout, MT_COUNTER_BANNERS, imap, 1, 0)),
 			 1);
@@ -466,6 +478,58 @@ static void a_session_is_counted_once_everywhere(void **state)
 	assert_observed(&counting, MT_CELL1(TLS_HANDSHAKE, imap), 40 * MT_NS_PER_MS);
 	assert_nothing_left(&counting);
 	stop_counting(&counting);
+}
+
+/* Validity is judged by when the session began, its first and last second included (RFC 5280 4.1.2.5). */
+static void what_is_found_in_a_certificate_is_counted(void **state)
+{
+	(void)state;
+	static const struct {
+		struct mt_mail_certificate certificate;
+		int finding; /* -1 for none */
+	} rows[] = {
+	    {{.not_before_s = SAMPLE_SECONDS, .not_after_s = SAMPLE_SECONDS}, -1},
+	    {{.not_before_s = 0, .not_after_s = SAMPLE_SECONDS - 1}, MT_FINDING_EXPIRED},
+	    {{.not_before_s = SAMPLE_SECONDS + 1, .not_after_s = INT64_MAX}, MT_FINDING_NOT_YET_VALID},
+	    {{.not_after_s = INT64_MAX, .names_host = MT_SEEN_YES}, -1},
+	    {{.not_after_s = INT64_MAX, .names_host = MT_SEEN_NO}, MT_FINDING_NAME_MISMATCH},
+	    {{.not_after_s = INT64_MAX, .is_self_signed = true}, MT_FINDING_SELF_SIGNED},
+	    {{.is_malformed = true}, MT_FINDING_MALFORMED},
+	};
+
+	for (size_t i = 0; i < MT_ARRAY_LEN(rows); i++) {
+		struct counting counting;
+		struct mt_report report;
+
+		start_counting(&counting);
+		sample_empty(&report);
+		assert_true(mt_facts_keep_certificate(&report.facts, &rows[i].certificate));
+		mt_record_count(&report, counting.layout, &sample_banners, counting.cells);
+		for (int finding = 0; finding < MT_FINDING_COUNT; finding++)
+			assert_int_equal(take(&counting, MT_CELL2(FINDINGS, MT_PROTOCOL_SMTP, finding)),
+					 finding == rows[i].finding);
+		stop_counting(&counting);
+	}
+}
+
+/* Of a certificate that cannot be read the fingerprint is all there is. */
+static void a_malformed_certificate_has_a_fingerprint_alone(void **state)
+{
+	(void)state;
+	const struct mt_mail_certificate malformed = {.is_malformed = true};
+	struct mt_report report;
+
+	sample_empty(&report);
+	report.facts.has_tls_server = true;
+	report.facts.certificate = MT_CERTIFICATE_SEEN;
+	assert_true(mt_facts_keep_certificate(&report.facts, &malformed));
+	json_t *record = record_of(&report, NULL);
+	char *tls = json_dumps(json_object_get(record, "tls"), JSON_COMPACT);
+	assert_string_equal(tls,
+			    "{\"certificate\":\"seen\",\"fingerprint\":\"00:00:00:00:00:00:00:00:00:00:00:"
+			    "00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00\"}");
+	free(tls);
+	json_decref(record);
 }
 
 static void a_session_of_which_nothing_is_known_counts_as_that(void **state)
@@ -774,6 +838,8 @@ int main(void)
 	    cmocka_unit_test(community_ids_are_the_published_ones),
 	    cmocka_unit_test(records_come_by_end_then_client_then_server),
 	    cmocka_unit_test(a_session_is_counted_once_everywhere),
+	    cmocka_unit_test(what_is_found_in_a_certificate_is_counted),
+	    cmocka_unit_test(a_malformed_certificate_has_a_fingerprint_alone),
 	    cmocka_unit_test(a_session_of_which_nothing_is_known_counts_as_that),
 	    cmocka_unit_test(implicit_tls_has_no_starttls_outcome),
 	    cmocka_unit_test(a_greeting_counts_from_the_syn_where_no_synack_was_seen),

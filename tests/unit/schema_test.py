@@ -32,6 +32,8 @@ LISTS = {
     "ANOMALY": ("mail.anomalies.[]", set()),
     "TLS_VERSION": ("tls.version", {"unknown"}),
     "CERTIFICATE": ("tls.certificate", set()),
+    "ALERT": ("tls.alerts.[].description", set()),
+    "SENDER": ("tls.alerts.[].sender", set()),
 }
 
 
@@ -96,6 +98,8 @@ class Schema(unittest.TestCase):
             "mail.banner": "x" * 257, "mail.anomalies": ["tls_failed", "tls_failed"], "community_id": "1:abc",
             "mail.auth": [{"mechanism": "PLAIN", "outcome": "success", "user": "anna"}], "tls.version": "unknown",
             "mail.starttls.response": "none", "mail.starttls.code": "", "vlan": [],
+            "tls.fingerprint": "ab:cd", "tls.notbefore": "2023-10-05 12:00:00", "tls.session_resumed": False,
+            "tls.alerts": [], "tls.server_alpns": ["imap", "smtp"], "tls.subject": "x" * 257,
         }.items():
             with self.subTest(path):
                 self.assertFalse(is_valid(changed(self.full, path, value)))

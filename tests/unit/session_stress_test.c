@@ -20,6 +20,7 @@
 /** Reports of a run, held together. */
 static struct {
 	unsigned facts, whole, parked, ended;
+	unsigned certificate_bytes; /* of the parts since the last report */
 	bool is_parked[STRESS_FLOWS];
 } tally;
 
@@ -37,7 +38,14 @@ static void assert_no_secret(const void *bytes, size_t len)
 static bool tally_up(void *context, const struct mt_report *report)
 {
 	(void)context;
+	if (report->part_bytes > 0) {
+		assert_int_equal(report->part_at, report->part_at == 0 ? 0 : tally.certificate_bytes);
+		tally.certificate_bytes = report->part_at + report->part_bytes;
+		return true;
+	}
 	if (report->has_facts) {
+		assert_int_equal(report->certificate_bytes, tally.certificate_bytes);
+		tally.certificate_bytes = 0;
 		tally.facts++;
 		assert_no_secret(report->facts.text, report->facts.text_len);
 		assert_true(report->facts.protocol < MT_PROTOCOL_COUNT);
