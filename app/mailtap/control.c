@@ -322,6 +322,9 @@ void mt_control_run(struct mt_control *control)
 	while (!have_all(control, MT_WORKER_STOPPED))
 		turn(control);
 	atomic_store_explicit(&run->finish_ns, latest_clock(run), memory_order_release);
+	set_phase(control, MT_PHASE_GATHER);
+	while (!have_all(control, MT_WORKER_GATHERED))
+		turn(control);
 	set_phase(control, MT_PHASE_FINISH);
 	while (!have_all(control, MT_WORKER_FINISHED))
 		turn(control);

@@ -2,7 +2,11 @@
 /* Copyright (c) 2026 the mailtap authors */
 #include "plan.h"
 
+#include "fragments.h"
 #include "mail.h"
+
+#define FRAGMENTED                                                                                           \
+	1024 /* datagrams being put together, of all workers: fragments follow each other closely */
 
 #define LIVE_FLOWS	 (1u << 20)
 #define LIVE_DIALOGUES	 (1u << 17) /* of the flows; a dialogue lasts a second, a flow may last an hour */
@@ -79,6 +83,16 @@ static void size_live(struct mt_plan *plan, uint32_t queues)
 		      (plan->workers > 1 ? plan->workers * plan->inbox : 0);
 }
 
+/* What a worker holds back until the rest of a datagram comes: in a replay no more than there is. */
+static uint32_t fragment_mbufs(const struct mt_plan *plan, const struct mt_capture *capture)
+{
+	uint64_t held = (uint64_t)plan->fragments * plan->workers * MT_FRAGMENTS_EACH;
+
+	if (capture == NULL)
+		return (uint32_t)held;
+	return (uint32_t)at_most(held, capture->packets) * (capture->frame_bytes / MT_DATA_ROOM + 1);
+}
+
 void mt_plan_make(struct mt_plan *ret, const struct mt_settings *settings, const struct mt_capture *capture,
 		  uint32_t workers, uint32_t queues)
 {
@@ -88,6 +102,8 @@ void mt_plan_make(struct mt_plan *ret, const struct mt_settings *settings, const
 		size_replay(&plan, capture);
 	else
 		size_live(&plan, queues);
+	plan.fragments = share(FRAGMENTED, workers);
+	plan.mbufs += fragment_mbufs(&plan, capture);
 	if (settings->flows != 0) {
 		plan.flows = capture != NULL ? (uint32_t)settings->flows : share(settings->flows, workers);
 		plan.dialogues = (uint32_t)at_most(plan.dialogues, plan.flows);

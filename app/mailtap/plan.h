@@ -16,6 +16,7 @@
 
 struct mt_plan {
 	uint32_t workers;
+	uint32_t fragments;  /* datagrams that a worker puts together at a time, at most */
 	uint32_t inbox;	     /* packets that wait for a worker, at most */
 	uint32_t reports;    /* reports of a worker that wait for the control thread, at most */
 	uint32_t mbufs;	     /* in the pool of all ports */

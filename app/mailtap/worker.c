@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 the mailtap authors */
+#include "fragments.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -138,7 +139,9 @@ static enum mt_verdict decode(struct mt_worker *worker, struct rte_mbuf *mbuf, u
 	struct mt_engine_packet *packet = &worker->packets[place];
 
 	packet->time_ns = *stamp_of(worker, mbuf);
-	return mt_packet_decode(worker->run->link, frame_of(worker, mbuf, place), &packet->packet);
+	return mt_packet_decode(mt_fragments_is_whole(worker->fragments, mbuf) ? MT_PACKET_LINK_ETHERNET
+									       : worker->run->link,
+				frame_of(worker, mbuf, place), &packet->packet);
 }
 
 /* Feed the engine the packets that are its own, and count what it makes of them. */
@@ -156,11 +159,124 @@ static void analyse(struct mt_worker *worker, unsigned count)
 		}
 }
 
+/* Decode and first look. Result  MT_VERDICT_DIALOGUE where the packet goes on. */
+static enum mt_verdict judge(struct mt_worker *worker, struct rte_mbuf *mbuf, unsigned place)
+{
+	enum mt_verdict verdict = decode(worker, mbuf, place);
+
+	if (verdict != MT_VERDICT_DIALOGUE)
+		return verdict;
+	switch (mt_identify_first_look(worker->filter, &worker->run->shared->ports,
+				       &worker->packets[place].packet, worker->clock_ns, FILTER_PERIOD_NS)) {
+	case MT_IDENTIFY_DROP:
+		return MT_VERDICT_NOT_MAIL;
+	case MT_IDENTIFY_KNOWN:
+		worker->cells[MT_CELL0(FILTER_PASSES)]++;
+		return MT_VERDICT_DIALOGUE;
+	default:
+		return MT_VERDICT_DIALOGUE;
+	}
+}
+
+/* ---- Fragments ---- */
+
+static uint32_t owner_of(const struct mt_worker *worker, const struct mt_packet *packet)
+{
+	struct mt_flow_key key;
+
+	if (worker->run->plan->workers == 1)
+		return 0;
+	mt_flow_key_make(&key, packet, worker->run->vlan_in_key);
+	return mt_flow_owner(&key, worker->run->plan->workers);
+}
+
+/* A fragment of this worker's, decoded at its place. Transferred. */
+static void put_together(struct mt_worker *worker, struct rte_mbuf *mbuf, unsigned place)
+{
+	uint64_t time_ns = *stamp_of(worker, mbuf);
+	struct rte_mbuf *whole;
+
+	if (mt_fragments_is_whole(worker->fragments, mbuf)) {
+		worker->cells[MT_CELL1(LOST, MT_LOSS_FRAGMENT_NESTED)]++;
+		count_verdict(worker, MT_VERDICT_FRAGMENT);
+		rte_pktmbuf_free(mbuf);
+		return;
+	}
+	whole = mt_fragments_take(worker->fragments, mbuf, &worker->packets[place].packet, worker->clock_ns);
+	if (whole == NULL) {
+		count_verdict(worker, MT_VERDICT_FRAGMENT);
+		return;
+	}
+	/* The first fragment's mbuf leads, but the datagram was there only when the last had come. */
+	*stamp_of(worker, whole) = time_ns;
+	worker->wholes[worker->whole_count++] = whole;
+}
+
+/* A datagram goes to the worker that its ports, now known, say. In a replay it waits for a place. */
+static void forward(struct mt_worker *worker, uint32_t owner, struct rte_mbuf *mbuf)
+{
+	if (rte_ring_mp_enqueue(worker->run->workers[owner]->inbox, mbuf) == 0) {
+		worker->cells[MT_CELL0(HANDED_OVER)]++;
+	} else if (worker->run->is_lossless) {
+		mbuf->hash.usr = owner;
+		rte_ring_sp_enqueue(worker->late, mbuf); /* has a place for every mbuf */
+	} else {
+		worker->cells[MT_CELL1(LOST, MT_LOSS_HANDOFF_FULL)]++;
+		count_verdict(worker, MT_VERDICT_LOST);
+		rte_pktmbuf_free(mbuf);
+	}
+}
+
+/* Result  how many still wait. */
+static unsigned forward_late(struct mt_worker *worker)
+{
+	void *mbuf;
+
+	for (unsigned n = rte_ring_count(worker->late); n > 0; n--)
+		if (rte_ring_sc_dequeue(worker->late, &mbuf) == 0)
+			forward(worker, ((struct rte_mbuf *)mbuf)->hash.usr, mbuf);
+	return rte_ring_count(worker->late);
+}
+
+/* The datagrams that the burst completed. The burst itself is done with: its places are free. */
+static void analyse_wholes(struct mt_worker *worker)
+{
+	struct rte_mbuf *done[MT_BURST];
+	unsigned own = 0, done_count = 0;
+
+	for (unsigned i = 0; i < worker->whole_count; i++) {
+		struct rte_mbuf *mbuf = worker->wholes[i];
+		enum mt_verdict verdict = judge(worker, mbuf, own);
+		uint32_t owner;
+
+		if (verdict == MT_VERDICT_FRAGMENT) {
+			put_together(worker, mbuf, own); /* nested: counted and gone */
+			continue;
+		}
+		if (verdict != MT_VERDICT_DIALOGUE) {
+			count_verdict(worker, verdict);
+			done[done_count++] = mbuf;
+			continue;
+		}
+		owner = owner_of(worker, &worker->packets[own].packet);
+		if (owner != worker->index) {
+			forward(worker, owner, mbuf);
+			continue;
+		}
+		own++;
+		done[done_count++] = mbuf;
+	}
+	worker->whole_count = 0;
+	analyse(worker, own);
+	rte_pktmbuf_free_bulk(done, done_count);
+}
+
 /* Take a burst from the inbox. Its packets have passed the first look; they are decoded anew. */
 static unsigned serve_inbox(struct mt_worker *worker)
 {
-	struct rte_mbuf *mbufs[MT_BURST];
-	unsigned n = rte_ring_sc_dequeue_burst(worker->inbox, (void **)mbufs, MT_BURST, NULL), own = 0;
+	struct rte_mbuf *mbufs[MT_BURST], *done[MT_BURST];
+	unsigned n = rte_ring_sc_dequeue_burst(worker->inbox, (void **)mbufs, MT_BURST, NULL), own = 0,
+		 done_count = 0;
 
 	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
@@ -169,13 +285,19 @@ static unsigned serve_inbox(struct mt_worker *worker)
 
 		worker->is_wall_clock |= (mbufs[i]->ol_flags & worker->run->ports->stamp_flag) == 0;
 		advance_clock(worker, *stamp_of(worker, mbufs[i]));
+		if (verdict == MT_VERDICT_FRAGMENT) {
+			put_together(worker, mbufs[i], own);
+			continue;
+		}
 		if (verdict == MT_VERDICT_DIALOGUE)
 			own++;
 		else
 			count_verdict(worker, verdict);
+		done[done_count++] = mbufs[i];
 	}
 	analyse(worker, own);
-	rte_pktmbuf_free_bulk(mbufs, n);
+	rte_pktmbuf_free_bulk(done, done_count);
+	analyse_wholes(worker);
 	return n;
 }
 
@@ -228,36 +350,7 @@ static void send_outboxes(struct mt_worker *worker)
 			send_outbox(worker, run->workers[i], &worker->outboxes[i]);
 }
 
-static uint32_t owner_of(const struct mt_worker *worker, const struct mt_packet *packet)
-{
-	struct mt_flow_key key;
-
-	if (worker->run->plan->workers == 1)
-		return 0;
-	mt_flow_key_make(&key, packet, worker->run->vlan_in_key);
-	return mt_flow_owner(&key, worker->run->plan->workers);
-}
-
 /* ---- Receiving ---- */
-
-/* Decode and first look. Result  MT_VERDICT_DIALOGUE where the packet goes on. */
-static enum mt_verdict judge(struct mt_worker *worker, struct rte_mbuf *mbuf, unsigned place)
-{
-	enum mt_verdict verdict = decode(worker, mbuf, place);
-
-	if (verdict != MT_VERDICT_DIALOGUE)
-		return verdict;
-	switch (mt_identify_first_look(worker->filter, &worker->run->shared->ports,
-				       &worker->packets[place].packet, worker->clock_ns, FILTER_PERIOD_NS)) {
-	case MT_IDENTIFY_DROP:
-		return MT_VERDICT_NOT_MAIL;
-	case MT_IDENTIFY_KNOWN:
-		worker->cells[MT_CELL0(FILTER_PASSES)]++;
-		return MT_VERDICT_DIALOGUE;
-	default:
-		return MT_VERDICT_DIALOGUE;
-	}
-}
 
 /*
  * How many packets may be asked for. Of a capture no more than libpcap could read: behind the damage of a
@@ -289,13 +382,16 @@ static unsigned receive(struct mt_worker *worker, struct mt_queue queue)
 		worker->received_bytes += mbufs[i]->pkt_len;
 		stamp(worker, mbufs[i], burst_ns);
 		verdict = judge(worker, mbufs[i], own);
-		if (verdict != MT_VERDICT_DIALOGUE) {
+		if (verdict != MT_VERDICT_DIALOGUE && verdict != MT_VERDICT_FRAGMENT) {
 			count_verdict(worker, verdict);
 			done[done_count++] = mbufs[i];
 			continue;
 		}
+		/* A fragment's owner goes by addresses alone: of its ports only the first one knows. */
 		owner = owner_of(worker, &worker->packets[own].packet);
-		if (owner == worker->index) {
+		if (owner == worker->index && verdict == MT_VERDICT_FRAGMENT) {
+			put_together(worker, mbufs[i], own);
+		} else if (owner == worker->index) {
 			own++;
 			done[done_count++] = mbufs[i];
 		} else {
@@ -305,6 +401,7 @@ static unsigned receive(struct mt_worker *worker, struct mt_queue queue)
 	}
 	analyse(worker, own);
 	rte_pktmbuf_free_bulk(done, done_count);
+	analyse_wholes(worker);
 	send_outboxes(worker);
 	worker->received += n;
 	return n;
@@ -312,6 +409,7 @@ static unsigned receive(struct mt_worker *worker, struct mt_queue queue)
 
 /* ---- The loop ---- */
 
+/* About once a millisecond: what is not worth a look at every poll. */
 static void publish(struct mt_worker *worker, uint64_t tsc)
 {
 	struct timespec now;
@@ -320,6 +418,7 @@ static void publish(struct mt_worker *worker, uint64_t tsc)
 	mt_counters_publish(worker->block, worker->cells,
 			    (uint64_t)now.tv_sec * MT_NS_PER_SECOND + (uint64_t)now.tv_nsec);
 	worker->published_tsc = tsc;
+	mt_fragments_expire(worker->fragments, worker->clock_ns);
 	anchor_clock(worker);
 }
 
@@ -346,6 +445,7 @@ static unsigned poll_once(struct mt_worker *worker)
 	for (uint32_t i = 0; i < worker->queue_count; i++)
 		packets += receive(worker, worker->queues[i]);
 	packets += serve_inbox(worker);
+	forward_late(worker);
 	if (packets == 0 && worker->is_wall_clock)
 		advance_clock(worker, wall_clock(worker));
 	mt_engine_sweep(worker->engine, SWEEP_PLACES, ageing_clock(worker));
@@ -374,7 +474,15 @@ int mt_worker_run(void *context)
 	}
 	atomic_store_explicit(&worker->stopped_ns, worker->clock_ns, memory_order_relaxed);
 	set_state(worker, MT_WORKER_STOPPED);
-	while (phase_of(run) == MT_PHASE_DRAIN)
+	while (phase_of(run) == MT_PHASE_DRAIN) {
+		account_poll(worker, serve_inbox(worker));
+		forward_late(worker);
+	}
+	for (unsigned n; (n = serve_inbox(worker)) > 0 || forward_late(worker) > 0;)
+		account_poll(worker, n);
+	mt_fragments_expire(worker->fragments, UINT64_MAX);
+	set_state(worker, MT_WORKER_GATHERED);
+	while (phase_of(run) == MT_PHASE_GATHER)
 		account_poll(worker, serve_inbox(worker));
 	for (unsigned n; (n = serve_inbox(worker)) > 0;)
 		account_poll(worker, n);
@@ -435,10 +543,14 @@ static bool create_rings(struct mt_worker *worker)
 	worker->reports = rte_ring_create(name, plan->reports, SOCKET_ID_ANY,
 					  RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
 	snprintf(name, sizeof(name), "blocks%u", worker->index);
+	snprintf(name, sizeof(name), "late%u", worker->index);
+	worker->late = rte_ring_create(name, worker->run->is_lossless ? plan->mbufs : 1, SOCKET_ID_ANY,
+				       RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
 	worker->blocks =
 	    rte_mempool_create(name, plan->reports, sizeof(struct mt_report), 0, 0, NULL, NULL, NULL, NULL,
 			       SOCKET_ID_ANY, RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
-	return worker->inbox != NULL && worker->reports != NULL && worker->blocks != NULL;
+	return worker->inbox != NULL && worker->late != NULL && worker->reports != NULL &&
+	       worker->blocks != NULL;
 }
 
 static bool create_memory(struct mt_worker *worker)
@@ -471,6 +583,9 @@ int mt_worker_create(struct mt_worker **ret, struct mt_run *run, uint32_t index,
 	worker->block = block;
 	worker->ns_per_cycle = (double)MT_NS_PER_SECOND / (double)rte_get_tsc_hz();
 	rc = create_memory(worker) && create_rings(worker) ? create_engine(worker) : -ENOMEM;
+	if (rc == 0)
+		rc = mt_fragments_create(&worker->fragments, run->plan->fragments, &run->secret,
+					 worker->cells);
 	if (rc != 0) {
 		snprintf(error, error_size, "worker %u: %s", index, strerror(-rc));
 		mt_worker_destroy(worker);
@@ -484,9 +599,11 @@ void mt_worker_destroy(struct mt_worker *worker)
 {
 	if (worker == NULL)
 		return;
+	mt_fragments_destroy(worker->fragments);
 	mt_engine_destroy(worker->engine);
 	rte_mempool_free(worker->blocks);
 	rte_ring_free(worker->reports);
+	rte_ring_free(worker->late);
 	rte_ring_free(worker->inbox);
 	if (worker->scratch != NULL)
 		munmap(worker->scratch, (size_t)MT_BURST * FRAME_MAX);

@@ -20,19 +20,24 @@
 #include "ports.h"
 #include "session.h"
 
+struct mt_fragments;
+struct rte_mbuf;
 struct rte_mempool;
 struct rte_ring;
 
 enum mt_phase {
 	MT_PHASE_RECEIVE, /* poll, hand over, analyse */
-	MT_PHASE_DRAIN,	  /* receive no more; others may still hand over */
+	MT_PHASE_DRAIN,	  /* receive no more; others may still hand over what they received */
+	MT_PHASE_GATHER,  /* nobody does: what was put together of fragments is handed over for the last time
+			   */
 	MT_PHASE_FINISH,  /* nobody hands over any more: empty the inbox, end every session */
 };
 
 enum mt_worker_state {
 	MT_WORKER_RECEIVING,
 	MT_WORKER_EXHAUSTED, /* its part of the capture has come; still serves its inbox */
-	MT_WORKER_STOPPED,   /* receives and hands over no more */
+	MT_WORKER_STOPPED,   /* receives no more */
+	MT_WORKER_GATHERED,  /* hands over no more */
 	MT_WORKER_FINISHED,  /* its last report is in the ring */
 };
 
@@ -72,6 +77,8 @@ struct mt_worker {
 	struct rte_ring *reports;	 /* blocks to the control thread, each a struct mt_report */
 	struct rte_mempool *blocks;	 /* taken by the worker, given back by the control thread */
 	struct mt_outbox *outboxes;	 /* by worker */
+	struct mt_fragments *fragments;
+	struct rte_ring *late; /* a replay's datagrams, put together here, whose owner's inbox was full */
 	struct mt_identify_filter *filter;
 	uint8_t *scratch; /* where chained frames are put together, one place for each packet of a burst */
 	struct mt_queue queues[MT_PORTS_QUEUES_MAX];
@@ -99,6 +106,8 @@ struct mt_worker {
 	alignas(MT_CACHE_LINE) atomic_uint state; /* enum mt_worker_state */
 	_Atomic uint64_t stopped_ns;		  /* clock_ns when it stopped to receive */
 
+	struct rte_mbuf *wholes[MT_BURST]; /* datagrams that the burst under way completed */
+	uint32_t whole_count;
 	struct mt_engine_packet packets[MT_BURST]; /* of the burst under way */
 	uint32_t scratch_bytes[MT_BURST];	   /* of the scratch places, used by that burst */
 };

@@ -143,9 +143,10 @@
 	X(VERDICT, NOT_IP, "not_ip")	   /* neither IPv4 nor IPv6 */                                       \
 	X(VERDICT, NOT_TCP, "not_tcp")	   /* IP, but another transport */                                   \
 	X(VERDICT, MALFORMED, "malformed") /* headers that contradict themselves or the frame */             \
-	X(VERDICT, FRAGMENT, "fragment")   /* a part of an IP datagram that was not put together */          \
-	X(VERDICT, TUNNEL, "tunnel")	   /* an outer packet whose inside was not looked into */            \
-	X(VERDICT, NOT_MAIL, "not_mail")   /* TCP on another port that begins like no greeting */            \
+	X(VERDICT, FRAGMENT,                                                                                 \
+	  "fragment") /* a part of an IP datagram; the one that completes it is what the datagram is */      \
+	X(VERDICT, TUNNEL, "tunnel")	 /* an outer packet whose inside was not looked into */              \
+	X(VERDICT, NOT_MAIL, "not_mail") /* TCP on another port that begins like no greeting */              \
 	X(VERDICT, NOT_MAIL_FLOW,                                                                            \
 	  "not_mail_flow")		     /* of a connection that turned out to speak something else */   \
 	X(VERDICT, HANDSHAKE, "handshake")   /* SYN or SYN-ACK on a mail port, no flow yet */                \
@@ -158,10 +159,18 @@
 
 /* Every loss of ours by name. */
 #define MT_LOSS_LIST(X)                                                                                      \
-	X(LOSS, HANDOFF_FULL, "handoff_full")	      /* packets: the owner's inbox was full */              \
-	X(LOSS, TABLE_FULL, "table_full")	      /* packets: no place for a new flow */                 \
-	X(LOSS, SESSIONS_FULL, "sessions_full")	      /* packets: no dialogue state free */                  \
-	X(LOSS, REASSEMBLY_FULL, "reassembly_full")   /* segments: the worker's pool was empty */            \
+	X(LOSS, HANDOFF_FULL, "handoff_full")		/* packets: the owner's inbox was full */            \
+	X(LOSS, FRAGMENT_TIMEOUT, "fragment_timeout")	/* IP fragments: the others did not come */          \
+	X(LOSS, FRAGMENT_OVERLAP, "fragment_overlap")	/* IP fragments: they do not fit together */         \
+	X(LOSS, FRAGMENT_TOO_MANY, "fragment_too_many") /* IP fragments: more than a datagram may have */    \
+	X(LOSS, FRAGMENT_TABLE_FULL, "fragment_table_full") /* IP fragments: too many datagrams at once */   \
+	X(LOSS, FRAGMENT_HEADERS,                                                                            \
+	  "fragment_headers")			    /* IP fragments: behind headers that DPDK cannot read */ \
+	X(LOSS, FRAGMENT_CUT, "fragment_cut")	    /* IP fragments: cut by the snap length */               \
+	X(LOSS, FRAGMENT_NESTED, "fragment_nested") /* IP fragments inside a datagram put together */        \
+	X(LOSS, TABLE_FULL, "table_full")	    /* packets: no place for a new flow */                   \
+	X(LOSS, SESSIONS_FULL, "sessions_full")	    /* packets: no dialogue state free */                    \
+	X(LOSS, REASSEMBLY_FULL, "reassembly_full") /* segments: the worker's pool was empty */              \
 	X(LOSS, REASSEMBLY_LIMIT, "reassembly_limit") /* segments: over the limit of one direction */        \
 	X(LOSS, HANDSHAKE_LIMIT, "handshake_limit")   /* TLS hellos and certificates over the limit */       \
 	X(LOSS, LINE_LIMIT, "line_limit")	      /* lines cut at the limit */                           \

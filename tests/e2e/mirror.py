@@ -1,23 +1,25 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 the mailtap authors
 """What mirrors and networks put around a packet, put there by scapy: an encoder that is not ours."""
+import itertools
 import random
 
-from scapy.all import (GRE, IP, Dot1Q, Ether, IPv6, UDP, PPPoE, PPP, Raw, fragment, fragment6, rdpcap, wrpcap,
-                       IPv6ExtHdrFragment)
+from scapy.all import (GRE, IP, Dot1Q, Ether, IPv6, IPv6ExtHdrFragment, PPP, PPPoE, Raw, UDP, fragment, rdpcap,
+                       wrpcap)
 from scapy.contrib.erspan import ERSPAN_II, ERSPAN_III
 from scapy.contrib.geneve import GENEVE
 from scapy.contrib.gtp import GTP_U_Header
 from scapy.contrib.mpls import MPLS
 from scapy.layers.vxlan import VXLAN
 
+IDENTS = itertools.cycle(range(1, 65536))  # no two datagrams of a sender have the same one at a time
 MACS = {"src": "02:00:00:00:00:01", "dst": "02:00:00:00:00:02"}
 
 
 def outer(version=4, vlan=None):
     """Link and IP of the network that carries the tunnel."""
     link = Ether(**MACS) / Dot1Q(vlan=vlan) if vlan else Ether(**MACS)
-    return link / (IP(src="198.18.0.1", dst="198.18.0.2") if version == 4
+    return link / (IP(src="198.18.0.1", dst="198.18.0.2", id=next(IDENTS)) if version == 4
                    else IPv6(src="2001:db8:ffff::1", dst="2001:db8:ffff::2"))
 
 
@@ -64,9 +66,49 @@ def around(name):
     return wrap
 
 
+def pieces(frame, size):
+    """The fragments of a frame's IP datagram, size bytes of payload each."""
+    if IP in frame:
+        ip = frame[IP].copy()
+        # scapy cuts behind the header: lengths and sums are made anew for each piece.
+        del ip.len, ip.chksum
+        parts = fragment(ip, fragsize=size)
+    else:
+        ip = frame[IPv6]
+        ident = random.randrange(1 << 32)
+        data, first = bytes(ip.payload), bytes(ip)[:40]
+        parts = []
+        for at in range(0, len(data), size):
+            head = IPv6(first)
+            head.plen = None
+            parts.append(head / IPv6ExtHdrFragment(nh=ip.nh, id=ident, offset=at // 8, m=int(at + size < len(data))) /
+                         Raw(data[at:at + size]))
+            parts[-1][IPv6].nh = 44
+    link = frame.copy()
+    (link[IP] if IP in frame else link[IPv6]).underlayer.remove_payload()
+    made = []
+    for part in parts:
+        whole = Ether(bytes(link) + bytes(part))
+        whole.time = frame.time
+        made.append(whole)
+    return made
+
+
+def cut(most, order=lambda parts: parts):
+    """A change that cuts every datagram into at most so many fragments."""
+    def change(frames):
+        made = []
+        for frame in frames:
+            ip = datagram(frame)
+            size = max(8, -(-len(bytes(ip.payload)) // most) + 7 & ~7)
+            made += order(pieces(frame, size))
+        return made
+    return change
+
+
 def rewrite(source, target, change):
     """Read a capture, let change() make a list of frames of its frames, write it."""
-    frames = change(rdpcap(str(source)))
+    frames = change(list(rdpcap(str(source))))
     wrpcap(str(target), frames)
     return len(frames)
 
