@@ -116,6 +116,9 @@ struct mt_mail_ends {
 /** How a flow ended, and what was counted of it, by direction. */
 struct mt_mail_end {
 	uint64_t end_ns; /* time of its last packet */
+	/* When it was known to be over, by packet times alone: at its last packet, at the packet that began
+	 * another connection, when it had been silent for the timeout, or when the run ended. */
+	uint64_t over_ns;
 	uint64_t bytes[MT_DIRECTION_COUNT];
 	uint64_t missing[MT_DIRECTION_COUNT]; /* stream bytes never seen, as far as the streams were read */
 	uint32_t pkts[MT_DIRECTION_COUNT];

@@ -165,12 +165,15 @@ static enum mt_reason closing_reason(const struct mt_flow *flow, enum mt_reason 
 	return is_closing(flow) ? MT_REASON_FIN : otherwise;
 }
 
+uint64_t mt_session_patience_ns(const struct mt_engine *engine, const struct mt_flow *flow)
+{
+	return is_closing(flow) || flow->state == MT_FLOW_ENDED ? LINGER_NS : engine->config.timeout_ns;
+}
+
 static bool is_timed_out(const struct mt_engine *engine, const struct mt_flow *flow, uint64_t now_ns)
 {
-	uint64_t limit =
-	    is_closing(flow) || flow->state == MT_FLOW_ENDED ? LINGER_NS : engine->config.timeout_ns;
-
-	return now_ns > flow->last_seen_ns && now_ns - flow->last_seen_ns > limit;
+	return now_ns > flow->last_seen_ns &&
+	       now_ns - flow->last_seen_ns > mt_session_patience_ns(engine, flow);
 }
 
 /* Which side is the client: who sent the SYN; else who did not greet; else whose port is not the mail port.
@@ -272,7 +275,7 @@ static bool may_evict(void *context, struct mt_flow *flow)
 
 	if (flow->state == MT_FLOW_DIALOGUE || engine->flows.used < engine->flows.limit)
 		return false;
-	if (flow->state != MT_FLOW_ENDED && engine->sweep_now_ns < flow->last_seen_ns + LINGER_NS)
+	if (flow->state != MT_FLOW_ENDED && engine->now_ns < flow->last_seen_ns + LINGER_NS)
 		return false;
 	mt_session_end(engine, flow, MT_REASON_EVICTED);
 	engine->env.cells[MT_CELL1(LOST, MT_LOSS_FLOW_EVICTED)]++;
@@ -286,7 +289,6 @@ static struct mt_flow *insert_flow(struct mt_engine *engine, const struct mt_eng
 	if (flow != NULL)
 		return flow;
 	/* A bounded look around; what it does not find now, the next packet's look goes on to find. */
-	engine->sweep_now_ns = packet->time_ns;
 	mt_flow_sweep(&engine->flows, 64, may_evict, engine);
 	return mt_flow_insert(&engine->flows, packet->fingerprint);
 }
@@ -438,6 +440,7 @@ enum mt_verdict mt_engine_packet(struct mt_engine *engine, const struct mt_engin
 {
 	struct mt_flow *flow = mt_flow_find(&engine->flows, packet->fingerprint);
 
+	engine->now_ns = packet->time_ns;
 	if (flow != NULL)
 		flow = go_on(engine, flow, packet);
 	if (flow == NULL) {
@@ -466,7 +469,7 @@ static bool age(void *context, struct mt_flow *flow)
 {
 	struct mt_engine *engine = context;
 
-	if (!is_timed_out(engine, flow, engine->sweep_now_ns))
+	if (!is_timed_out(engine, flow, engine->now_ns))
 		return false;
 	mt_session_end(engine, flow, closing_reason(flow, MT_REASON_TIMEOUT));
 	return true;
@@ -474,7 +477,9 @@ static bool age(void *context, struct mt_flow *flow)
 
 bool mt_engine_sweep(struct mt_engine *engine, uint32_t places, uint64_t now_ns)
 {
-	engine->sweep_now_ns = now_ns;
+	engine->now_ns = now_ns;
+	if (places == MT_ENGINE_WHOLE)
+		places = engine->flows.mask + 1;
 	bool is_round = mt_flow_sweep(&engine->flows, places, age, engine);
 	engine->env.cells[MT_CELL0(FLOWS)] = engine->flows.used;
 	return is_round;
@@ -483,7 +488,7 @@ bool mt_engine_sweep(struct mt_engine *engine, uint32_t places, uint64_t now_ns)
 static bool finish(void *context, struct mt_flow *flow)
 {
 	struct mt_engine *engine = context;
-	bool is_late = is_timed_out(engine, flow, engine->sweep_now_ns);
+	bool is_late = is_timed_out(engine, flow, engine->now_ns);
 
 	mt_session_end(engine, flow, closing_reason(flow, is_late ? MT_REASON_TIMEOUT : MT_REASON_SHUTDOWN));
 	return true;
@@ -491,7 +496,7 @@ static bool finish(void *context, struct mt_flow *flow)
 
 void mt_engine_finish(struct mt_engine *engine, uint64_t last_ns)
 {
-	engine->sweep_now_ns = last_ns;
+	engine->now_ns = last_ns;
 	mt_flow_sweep(&engine->flows, engine->flows.mask + 1, finish, engine);
 	engine->env.cells[MT_CELL0(FLOWS)] = engine->flows.used;
 }

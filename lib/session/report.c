@@ -164,11 +164,23 @@ static void fill_facts(struct mt_report *report, const struct session *session)
 	       offsetof(struct mt_facts, text) + session->mail.facts.text_len);
 }
 
-static void fill_end(struct mt_report *report, const struct mt_flow *flow, unsigned client_side,
+/* A sweep comes late, and how late depends on what else the worker has to do: the time must not. */
+static uint64_t over_at(const struct mt_engine *engine, const struct mt_flow *flow)
+{
+	uint64_t silence_ns = engine->now_ns > flow->last_seen_ns ? engine->now_ns - flow->last_seen_ns : 0;
+	uint64_t patience_ns = mt_session_patience_ns(engine, flow);
+
+	return flow->last_seen_ns + (silence_ns < patience_ns ? silence_ns : patience_ns);
+}
+
+static void fill_end(struct mt_engine *engine, const struct mt_flow *flow, unsigned client_side,
 		     enum mt_reason reason)
 {
+	struct mt_report *report = &engine->report;
+
 	report->has_end = true;
-	report->end = (struct mt_mail_end){.end_ns = flow->last_seen_ns, .reason = (uint8_t)reason};
+	report->end = (struct mt_mail_end){
+	    .end_ns = flow->last_seen_ns, .over_ns = over_at(engine, flow), .reason = (uint8_t)reason};
 	for (unsigned side = 0; side < 2; side++) {
 		enum mt_direction direction = side == client_side ? MT_TO_SERVER : MT_TO_CLIENT;
 
@@ -199,7 +211,7 @@ static void make_report(struct mt_engine *engine, struct session *session, enum 
 static void add_end(struct mt_engine *engine, const struct mt_flow *flow, const struct session *session,
 		    enum mt_reason reason)
 {
-	fill_end(&engine->report, flow, session->client_side, reason);
+	fill_end(engine, flow, session->client_side, reason);
 	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
 		engine->report.end.missing[direction] = engine->report.missing[direction];
 }
@@ -235,7 +247,7 @@ static void end_parked(struct mt_engine *engine, struct mt_flow *flow, enum mt_r
 	engine->report.has_facts = false;
 	engine->report.certificate_bytes = 0;
 	engine->report.handle = flow->handle;
-	fill_end(&engine->report, flow, flow->client_side, reason);
+	fill_end(engine, flow, flow->client_side, reason);
 	/* Without its end the parked half would never be written: the handle stays taken, the loss is
 	 * counted. */
 	if (emit(engine))

@@ -85,6 +85,8 @@ void mt_engine_prepare(struct mt_engine *engine, struct mt_engine_packet *packet
  */
 enum mt_verdict mt_engine_packet(struct mt_engine *engine, const struct mt_engine_packet *packet);
 
+#define MT_ENGINE_WHOLE UINT32_MAX /* for _sweep(): every place, once round, in one call */
+
 /**
  * Age: look at some places of the flow table and end what has been idle too long before now_ns.
  * Result   true where a whole round of the table was completed by this call

@@ -70,7 +70,7 @@ struct mt_engine {
 	struct mt_report report;   /* scratch space */
 	uint32_t *handles;	   /* free ones, a stack */
 	uint32_t handle_count;
-	uint64_t sweep_now_ns; /* argument of the sweep under way */
+	uint64_t now_ns; /* of the packet in hand, or of the sweep under way */
 	void *memory;
 	size_t memory_bytes;
 };
@@ -79,6 +79,9 @@ static inline enum mt_direction direction_of(const struct session *session, unsi
 {
 	return side == session->client_side ? MT_TO_SERVER : MT_TO_CLIENT;
 }
+
+/* engine.c: how long a flow's silence is borne before the flow is over. */
+uint64_t mt_session_patience_ns(const struct mt_engine *engine, const struct mt_flow *flow);
 
 /* order.c: take a segment, and hand the reader all that is due. */
 void mt_session_offer(struct mt_engine *engine, struct session *session, enum mt_direction direction,

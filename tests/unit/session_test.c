@@ -278,6 +278,46 @@ static void sweep_and_finish_agree_on_who_is_too_late(void **state)
 	assert_int_equal(closed(MT_REASON_SHUTDOWN), 1);
 }
 
+/* ---- When a session was over: by packet times alone, however late the sweep comes ---- */
+
+static void a_session_is_over_at_its_end_or_a_timeout_after_it(void **state)
+{
+	(void)state;
+	struct talk idle = talk_smtp(40000), reset = talk_smtp(40001), halved = talk_smtp(40002);
+	uint64_t last_ns = idle.now_ns - MT_NS_PER_MS;
+
+	send_flags(&reset, MT_TO_SERVER, MT_TCP_RST | MT_TCP_ACK, "");
+	assert_int_equal(reports[0].end.over_ns, reports[0].end.end_ns);
+	send_flags(&halved, MT_TO_SERVER, MT_TCP_FIN | MT_TCP_ACK, "");
+	send_flags(&halved, MT_TO_CLIENT, MT_TCP_FIN, "");
+	mt_engine_sweep(engine, MT_ENGINE_WHOLE, START + TIMEOUT - SECOND);
+	assert_int_equal(report_count, 2);
+	assert_int_equal(reports[1].end.reason, MT_REASON_FIN);
+	assert_int_equal(reports[1].end.over_ns, reports[1].end.end_ns + LINGER_NS);
+	mt_engine_sweep(engine, MT_ENGINE_WHOLE, last_ns + 3 * TIMEOUT);
+	assert_int_equal(report_count, 3);
+	assert_int_equal(reports[2].end.end_ns, last_ns);
+	assert_int_equal(reports[2].end.over_ns, last_ns + TIMEOUT);
+}
+
+static void a_session_is_over_when_the_run_is_or_its_name_is_used_again(void **state)
+{
+	(void)state;
+	struct talk first = talk_smtp(40000), open = talk_smtp(40001), again = talk_of(40000, 25);
+
+	again.seq[MT_TO_SERVER] = 77;
+	again.now_ns = first.now_ns + SECOND;
+	shake_hands(&again);
+	server(&again, "220 another.example\r\n");
+	assert_int_equal(report_count, 1);
+	assert_true(reports[0].end.over_ns >= first.now_ns + SECOND);
+	assert_true(reports[0].end.over_ns < again.now_ns);
+	mt_engine_finish(engine, open.now_ns + SECOND * 60);
+	assert_int_equal(report_count, 3);
+	assert_int_equal(reports[1].end.over_ns, open.now_ns + SECOND * 60);
+	assert_int_equal(reports[2].end.over_ns, open.now_ns + SECOND * 60);
+}
+
 /* What is not there. */
 
 static void a_dialogue_met_in_its_middle_is_said_to_be_so(void **state)
@@ -760,6 +800,8 @@ int main(void)
 	    TEST(an_idle_session_times_out_by_sweep_or_by_its_next_packet),
 	    TEST(a_new_syn_begins_a_new_session_and_a_repeated_one_does_not),
 	    TEST(sweep_and_finish_agree_on_who_is_too_late),
+	    TEST(a_session_is_over_at_its_end_or_a_timeout_after_it),
+	    TEST(a_session_is_over_when_the_run_is_or_its_name_is_used_again),
 	    TEST(a_dialogue_met_in_its_middle_is_said_to_be_so),
 	    TEST(what_is_recognised_as_nothing_is_a_record_only_without_its_beginning),
 	    TEST(what_speaks_something_else_leaves_a_count_and_no_record),
