@@ -12,6 +12,7 @@ int mt_record_compare(const struct mt_report *a, const struct mt_report *b)
 	const struct mt_mail_ends *left = &a->ends, *right = &b->ends;
 	/* The first that is not 0 decides. */
 	const int keys[] = {
+	    compare_numbers(a->end.over_ns, b->end.over_ns),
 	    compare_numbers(a->end.end_ns, b->end.end_ns),
 	    compare_numbers(left->ip_version, right->ip_version),
 	    memcmp(left->client_addr, right->client_addr, sizeof(left->client_addr)),

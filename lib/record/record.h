@@ -41,11 +41,30 @@ void mt_record_count(const struct mt_report *report, const struct mt_counters_la
 		     const struct mt_banners *banners, uint64_t *cells);
 
 /**
- * The order of records in a replay: by end time, then by the client's and the server's address and port;
- * VLAN and start time decide between what is left.
+ * The order of records: by the time at which the session was known to be over, then by its last packet's
+ * time, then by the client's and the server's address and port; VLAN and start time decide between what is
+ * left. The last packet's time alone would do for a replay that keeps everything; but a session that falls
+ * silent is known to be over only a timeout after its last packet, and nobody can wait so long live.
  * Result  below, at or above 0, as qsort() wants it
  */
 int mt_record_compare(const struct mt_report *a, const struct mt_report *b);
+
+/**
+ * Finished sessions that wait for their place in that order, as workers bring them in any other.
+ * Grows with what waits, and is the caller's to bound.
+ */
+struct mt_record_queue;
+
+struct mt_record_queue *mt_record_queue_create(void);	     /* NULL without memory */
+void mt_record_queue_destroy(struct mt_record_queue *queue); /* NULL is legal; what waits is forgotten */
+/** Keep a copy of a report that is whole. Result  false without memory */
+bool mt_record_queue_put(struct mt_record_queue *queue, const struct mt_report *report);
+/**
+ * Take the first in order, if its session was over before that time; equals come as they were put.
+ * Result  transferred, to be freed with free(); NULL where none is ripe
+ */
+struct mt_report *mt_record_queue_take(struct mt_record_queue *queue, uint64_t before_ns);
+size_t mt_record_queue_count(const struct mt_record_queue *queue);
 
 /**
  * Where records go: a file of mode 0640 that is appended to, standard output (`-`), or nothing (`none`).

@@ -347,12 +347,49 @@ static void community_ids_are_the_published_ones(void **state)
 
 /* ---- Order ---- */
 
+#define SAMPLES 1000
+
+/* Sessions put in any order; more than one heap's room of them. */
+static void the_queue_gives_back_in_order_what_is_ripe(void **state)
+{
+	(void)state;
+	struct mt_record_queue *queue = mt_record_queue_create();
+	struct mt_report report, *taken;
+	uint64_t last = 0;
+	size_t count = 0;
+
+	sample_empty(&report);
+	assert_non_null(queue);
+	assert_null(mt_record_queue_take(queue, UINT64_MAX));
+	for (uint32_t i = 0; i < SAMPLES; i++) {
+		report.end.over_ns = i * 7919 % 613; /* two primes: every order, and equals */
+		report.facts.messages = i;	     /* of equals the one that came first has the least */
+		assert_true(mt_record_queue_put(queue, &report));
+	}
+	while ((taken = mt_record_queue_take(queue, 300)) != NULL) {
+		uint64_t place = taken->end.over_ns << 32 | taken->facts.messages;
+
+		assert_true(taken->end.over_ns < 300 && (count == 0 || place > last));
+		last = place;
+		count++;
+		free(taken);
+	}
+	/* Of 613 values, each once or twice, as 1000 members fall on them. */
+	assert_int_equal(count + mt_record_queue_count(queue), SAMPLES);
+	assert_in_range(count, 300, 600);
+	taken = mt_record_queue_take(queue, 301);
+	assert_int_equal(taken->end.over_ns, 300);
+	free(taken);
+	mt_record_queue_destroy(queue);
+	mt_record_queue_destroy(NULL);
+}
+
 static void records_come_by_end_then_client_then_server(void **state)
 {
 	(void)state;
 	/* In the order that is wanted. */
 	static const struct {
-		uint64_t end_ns;
+		uint64_t over_ns, end_ns;
 		const char *client;
 		uint16_t client_port;
 		const char *server;
@@ -360,21 +397,23 @@ static void records_come_by_end_then_client_then_server(void **state)
 		uint16_t vlan;
 		uint64_t start_ns;
 	} rows[] = {
-	    {1, "203.0.113.9", 9, "192.0.2.9", 995, 0, 0},
-	    {2, "192.0.2.1", 5000, "192.0.2.9", 25, 0, 0},
-	    {2, "192.0.2.1", 5000, "192.0.2.9", 25, 0, 1},
-	    {2, "192.0.2.1", 5000, "192.0.2.9", 25, 7, 0},
-	    {2, "192.0.2.1", 5000, "192.0.2.9", 25, 8, 0},
-	    {2, "192.0.2.1", 5000, "192.0.2.9", 110, 0, 0},
-	    {2, "192.0.2.1", 5000, "192.0.2.10", 25, 0, 0},
-	    {2, "192.0.2.1", 5001, "192.0.2.9", 25, 0, 0},
-	    {2, "192.0.2.2", 5000, "192.0.2.9", 25, 0, 0},
-	    {2, "2001:db8::1", 1, "2001:db8::2", 25, 0, 0},
-	    {1ull << 40, "192.0.2.1", 1, "192.0.2.1", 1, 0, 0},
+	    {1, 9, "203.0.113.9", 9, "192.0.2.9", 995, 0, 0},
+	    {2, 1, "192.0.2.7", 5000, "192.0.2.9", 25, 0, 0},
+	    {2, 2, "192.0.2.1", 5000, "192.0.2.9", 25, 0, 0},
+	    {2, 2, "192.0.2.1", 5000, "192.0.2.9", 25, 0, 1},
+	    {2, 2, "192.0.2.1", 5000, "192.0.2.9", 25, 7, 0},
+	    {2, 2, "192.0.2.1", 5000, "192.0.2.9", 25, 8, 0},
+	    {2, 2, "192.0.2.1", 5000, "192.0.2.9", 110, 0, 0},
+	    {2, 2, "192.0.2.1", 5000, "192.0.2.10", 25, 0, 0},
+	    {2, 2, "192.0.2.1", 5001, "192.0.2.9", 25, 0, 0},
+	    {2, 2, "192.0.2.2", 5000, "192.0.2.9", 25, 0, 0},
+	    {2, 2, "2001:db8::1", 1, "2001:db8::2", 25, 0, 0},
+	    {3, 1ull << 40, "192.0.2.1", 1, "192.0.2.1", 1, 0, 0},
 	};
 	static struct mt_report reports[MT_ARRAY_LEN(rows)];
 
 	for (size_t i = 0; i < MT_ARRAY_LEN(rows); i++) {
+		reports[i].end.over_ns = rows[i].over_ns;
 		reports[i].end.end_ns = rows[i].end_ns;
 		reports[i].ends =
 		    sample_ends(rows[i].client, rows[i].client_port, rows[i].server, rows[i].server_port);
@@ -837,6 +876,7 @@ int main(void)
 	    cmocka_unit_test(shown_text_stays_within_its_bound),
 	    cmocka_unit_test(community_ids_are_the_published_ones),
 	    cmocka_unit_test(records_come_by_end_then_client_then_server),
+	    cmocka_unit_test(the_queue_gives_back_in_order_what_is_ripe),
 	    cmocka_unit_test(a_session_is_counted_once_everywhere),
 	    cmocka_unit_test(what_is_found_in_a_certificate_is_counted),
 	    cmocka_unit_test(a_malformed_certificate_has_a_fingerprint_alone),
