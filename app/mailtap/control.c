@@ -17,7 +17,10 @@
 #define NAP_REPLAY_NS	  100000 /* a replay's end should not wait for a sleeper */
 #define STATS_PER_SECOND  10
 #define REPORTS_AT_A_TIME 64
-#define CERTIFICATES	  1024 /* remembered: a site talks to fewer servers than that in an hour */
+#define CERTIFICATES	  1024	/* remembered: a site talks to fewer servers than that in an hour */
+#define WAIT_SECONDS	  1	/* live: a record waits for its place at least so long, at most twice */
+#define LIVE_WAITING_MAX  65536 /* records; 40 MB where they are of a usual length */
+#define ENOUGH_WAITING	  4096	/* records that a replay gathers between two rounds of its workers */
 
 /* ---- Signals ---- */
 
@@ -60,6 +63,10 @@ static void write_record(struct mt_control *control, const struct mt_report *rep
 {
 	char *line;
 
+	if (report->end.over_ns < control->written_ns)
+		control->cells[MT_CELL0(RECORDS_LATE)]++;
+	else
+		control->written_ns = report->end.over_ns;
 	mt_record_count(report, control->run->layout, control->run->banners, control->cells);
 	control->evidence[mt_facts_evidence(&report->facts, &report->end)]++;
 	line = mt_record_format(report, control->next_flow_id++, control->run->banners);
@@ -70,53 +77,23 @@ static void write_record(struct mt_control *control, const struct mt_report *rep
 	free(line);
 }
 
-static bool keep_waiting(struct mt_control *control, const struct mt_report *report)
+static void write_ripe(struct mt_control *control, uint64_t before_ns)
 {
-	struct mt_report *copy = malloc(mt_report_bytes(report));
+	struct mt_report *report;
 
-	if (control->waiting_count == control->waiting_room) {
-		size_t room = control->waiting_room * 2 + 256;
-		struct mt_waiting *larger = realloc(control->waiting, room * sizeof(*larger));
-
-		if (larger != NULL) {
-			control->waiting = larger;
-			control->waiting_room = room;
-		}
+	while ((report = mt_record_queue_take(control->queue, before_ns)) != NULL) {
+		write_record(control, report);
+		free(report);
 	}
-	if (copy == NULL || control->waiting_count == control->waiting_room) {
-		free(copy);
-		return false;
-	}
-	memcpy(copy, report, mt_report_bytes(report));
-	control->waiting[control->waiting_count] = (struct mt_waiting){copy, control->waiting_count};
-	control->waiting_count++;
-	return true;
 }
 
-/* A session is known whole. A replay's record waits for its place, unless memory has run out. */
+/* A session is known whole; its record waits for its place, unless memory has run out. */
 static void finish_session(struct mt_control *control, const struct mt_report *report)
 {
-	if (control->run->capture == NULL || !keep_waiting(control, report))
+	if (report->end.over_ns > control->latest_ns)
+		control->latest_ns = report->end.over_ns;
+	if (!mt_record_queue_put(control->queue, report))
 		write_record(control, report);
-}
-
-static int compare_waiting(const void *a, const void *b)
-{
-	const struct mt_waiting *one = a, *other = b;
-	int order = mt_record_compare(one->report, other->report);
-
-	return order != 0 ? order : (one->arrival > other->arrival) - (one->arrival < other->arrival);
-}
-
-static void write_waiting(struct mt_control *control)
-{
-	if (control->waiting_count > 0)
-		qsort(control->waiting, control->waiting_count, sizeof(control->waiting[0]), compare_waiting);
-	for (size_t i = 0; i < control->waiting_count; i++) {
-		write_record(control, control->waiting[i].report);
-		free(control->waiting[i].report);
-	}
-	control->waiting_count = 0;
 }
 
 /*
@@ -132,6 +109,7 @@ static void write_early(struct mt_control *control, const struct mt_report *repo
 	early.end = (struct mt_mail_end){.reason = MT_REASON_EVICTED, .end_ns = report->facts.start_ns};
 	if (report->facts.established_ns > early.end.end_ns)
 		early.end.end_ns = report->facts.established_ns;
+	early.end.over_ns = early.end.end_ns;
 	memcpy(early.end.missing, report->missing, sizeof(early.end.missing));
 	control->cells[MT_CELL1(LOST, MT_LOSS_PARKED_FULL)]++;
 	finish_session(control, &early);
@@ -182,9 +160,13 @@ static unsigned take_reports(struct mt_control *control)
 	unsigned total = 0;
 
 	for (uint32_t w = 0; w < run->plan->workers; w++) {
+		/* Acquire: the reports that the mark speaks of stand in the ring. */
+		uint64_t mark_ns = atomic_load_explicit(&run->workers[w]->mark_ns, memory_order_acquire);
 		unsigned n =
 		    rte_ring_sc_dequeue_burst(run->workers[w]->reports, blocks, REPORTS_AT_A_TIME, NULL);
 
+		if (n < REPORTS_AT_A_TIME)
+			control->marks[w] = mark_ns;
 		for (unsigned i = 0; i < n; i++)
 			take_report(control, w, blocks[i]);
 		if (n > 0)
@@ -192,6 +174,72 @@ static unsigned take_reports(struct mt_control *control)
 		total += n;
 	}
 	return total;
+}
+
+/* ---- Order ---- */
+
+static uint64_t lowest_mark(const struct mt_control *control)
+{
+	uint64_t lowest = UINT64_MAX;
+
+	for (uint32_t w = 0; w < control->run->plan->workers; w++)
+		lowest = control->marks[w] < lowest ? control->marks[w] : lowest;
+	return lowest;
+}
+
+static bool have_all_gone_round(const struct mt_control *control)
+{
+	const struct mt_run *run = control->run;
+	unsigned wanted = atomic_load_explicit(&run->rounds_wanted, memory_order_relaxed);
+
+	for (uint32_t w = 0; w < run->plan->workers; w++)
+		if (atomic_load_explicit(&run->workers[w]->rounds_done, memory_order_acquire) != wanted)
+			return false;
+	return true;
+}
+
+/*
+ * A replay writes in order whatever that takes. Its workers' tables have a place for every packet, and a
+ * round of them is dear: they are asked for one as often as so many sessions have come.
+ */
+static void ask_for_round(struct mt_control *control)
+{
+	size_t waiting = mt_record_queue_count(control->queue);
+
+	if (!have_all_gone_round(control))
+		return;
+	if (control->is_asking)
+		control->enough = waiting + ENOUGH_WAITING;
+	control->is_asking = waiting >= control->enough;
+	if (control->is_asking)
+		atomic_fetch_add_explicit(&control->run->rounds_wanted, 1, memory_order_relaxed);
+}
+
+/* Live nobody waits longer than two ticks for a worker that comes round slowly, nor in too large a crowd. */
+static void end_waits(struct mt_control *control)
+{
+	uint64_t now_tsc = rte_rdtsc();
+
+	if (now_tsc - control->tick_tsc > rte_get_tsc_hz() * WAIT_SECONDS) {
+		write_ripe(control, control->old_ns + 1);
+		control->old_ns = control->latest_ns;
+		control->tick_tsc = now_tsc;
+	}
+	while (mt_record_queue_count(control->queue) > LIVE_WAITING_MAX) {
+		struct mt_report *first = mt_record_queue_take(control->queue, UINT64_MAX);
+
+		write_record(control, first);
+		free(first);
+	}
+}
+
+static void keep_order(struct mt_control *control)
+{
+	write_ripe(control, lowest_mark(control));
+	if (control->run->capture != NULL)
+		ask_for_round(control);
+	else
+		end_waits(control);
 }
 
 /* ---- Devices ---- */
@@ -260,6 +308,7 @@ static void turn(struct mt_control *control)
 	const struct timespec nap = {.tv_nsec = control->run->capture != NULL ? NAP_REPLAY_NS : NAP_NS};
 	bool is_idle = take_reports(control) == 0;
 
+	keep_order(control);
 	if (is_reopening) {
 		is_reopening = 0;
 		int rc = mt_record_sink_reopen(control->sink);
@@ -330,7 +379,7 @@ void mt_control_run(struct mt_control *control)
 		turn(control);
 	while (take_reports(control) > 0)
 		;
-	write_waiting(control);
+	write_ripe(control, UINT64_MAX);
 	close_accounts(control);
 }
 
@@ -345,8 +394,11 @@ int mt_control_init(struct mt_control *control, struct mt_run *run, struct mt_re
 	control->parked = mt_parked_create(run->plan->parked_bytes);
 	control->certificates = mt_certificates_create(CERTIFICATES);
 	control->parts = calloc(run->plan->workers, sizeof(*control->parts));
+	control->queue = mt_record_queue_create();
+	control->marks = calloc(run->plan->workers, sizeof(*control->marks));
+	control->enough = ENOUGH_WAITING;
 	if (control->cells != NULL && control->parked != NULL && control->certificates != NULL &&
-	    control->parts != NULL)
+	    control->parts != NULL && control->queue != NULL && control->marks != NULL)
 		return 0;
 	mt_control_fini(control);
 	return -ENOMEM;
@@ -354,9 +406,8 @@ int mt_control_init(struct mt_control *control, struct mt_run *run, struct mt_re
 
 void mt_control_fini(struct mt_control *control)
 {
-	for (size_t i = 0; i < control->waiting_count; i++)
-		free(control->waiting[i].report);
-	free(control->waiting);
+	free(control->marks);
+	mt_record_queue_destroy(control->queue);
 	free(control->parts);
 	mt_certificates_destroy(control->certificates);
 	mt_parked_destroy(control->parked);

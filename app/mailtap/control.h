@@ -14,12 +14,6 @@
 #include "record.h"
 #include "worker.h"
 
-/** A finished session that waits for the others, so that the order depends on no count of workers. */
-struct mt_waiting {
-	struct mt_report *report; /* a copy as long as it must be */
-	uint64_t arrival;	  /* breaks ties: one worker's reports come in its order */
-};
-
 struct mt_control {
 	struct mt_run *run;
 	struct mt_record_sink *sink;
@@ -31,8 +25,14 @@ struct mt_control {
 	uint64_t duration_ns;		      /* 0: no end */
 	uint64_t next_flow_id;		      /* of the next record; the first has 1 */
 	uint64_t evidence[MT_EVIDENCE_COUNT]; /* sessions by it, for the report */
-	struct mt_waiting *waiting;	      /* in a replay: sessions in order of arrival */
-	size_t waiting_count, waiting_room;
+	struct mt_record_queue *queue;	      /* finished sessions that wait for their place in order */
+	uint64_t *marks;		      /* by worker: all its sessions that were over before are here */
+	size_t enough;	     /* sessions in the queue at which a replay's workers are asked for a round */
+	bool is_asking;	     /* ... and have been */
+	uint64_t latest_ns;  /* over_ns of the latest session in the queue, ever */
+	uint64_t old_ns;     /* latest_ns a tick ago: what is older has waited long enough */
+	uint64_t tick_tsc;   /* when that was */
+	uint64_t written_ns; /* over_ns of the latest session written */
 	uint64_t stats_tsc;  /* when the devices were last asked */
 	bool is_interrupted; /* a signal ended the run */
 };

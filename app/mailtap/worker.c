@@ -407,6 +407,94 @@ static unsigned receive(struct mt_worker *worker, struct mt_queue queue)
 	return n;
 }
 
+/* ---- What lies behind ---- */
+
+/* The earliest of a time that every worker publishes. Acquire: what it handed over before is in the inbox. */
+static uint64_t earliest(const struct mt_run *run, size_t member)
+{
+	uint64_t earliest_ns = UINT64_MAX;
+
+	for (uint32_t w = 0; w < run->plan->workers; w++) {
+		uint64_t ns = atomic_load_explicit((_Atomic uint64_t *)((char *)run->workers[w] + member),
+						   memory_order_acquire);
+
+		earliest_ns = ns < earliest_ns ? ns : earliest_ns;
+	}
+	return earliest_ns;
+}
+
+/*
+ * Empty the inbox of what stood in it when this began. Live the time is too short for one that is more than a
+ * burst deep.
+ * Result  true where all of it was served
+ */
+static bool catch_up(struct mt_worker *worker)
+{
+	bool is_lossless = worker->run->is_lossless;
+	uint32_t served = 0;
+	unsigned n;
+
+	do {
+		n = serve_inbox(worker);
+		served += n;
+	} while (n == MT_BURST && served < worker->run->plan->inbox && is_lossless);
+	return n < MT_BURST || is_lossless;
+}
+
+/*
+ * What all others have received and handed over, and what stood in the inbox by then, is behind this worker
+ * too, whether or not any of it was its own: the worker that gets few packets holds nobody up. Twice so,
+ * since a packet may travel twice: its fragments to the worker that puts them together, the datagram to its
+ * owner.
+ */
+static void advance_horizon(struct mt_worker *worker)
+{
+	uint64_t received_ns, forwarded_ns;
+
+	if (worker->queue_count > 0)
+		atomic_store_explicit(&worker->received_ns, ageing_clock(worker), memory_order_release);
+	received_ns = earliest(worker->run, offsetof(struct mt_worker, received_ns));
+	forwarded_ns = earliest(worker->run, offsetof(struct mt_worker, forwarded_ns));
+	if (!catch_up(worker) || received_ns == UINT64_MAX)
+		return;
+	worker->horizon_ns = forwarded_ns;
+	if (rte_ring_count(worker->late) == 0)
+		atomic_store_explicit(&worker->forwarded_ns, received_ns, memory_order_release);
+}
+
+/* Every session that was over before the round's beginning has been reported at its end. */
+static void finish_round(struct mt_worker *worker)
+{
+	/* Release: the reports stand in the ring. */
+	atomic_store_explicit(&worker->mark_ns, worker->round_ns, memory_order_release);
+	worker->round_ns = worker->horizon_ns;
+}
+
+/*
+ * A replay's mark comes from whole rounds alone, at the control thread's wish: between the parts of a round a
+ * flow may move from a place in front of the sweep to one behind it, and be reported late. Live that is a
+ * record behind its place, once in a very long while.
+ */
+static void sweep(struct mt_worker *worker)
+{
+	unsigned wanted = atomic_load_explicit(&worker->run->rounds_wanted, memory_order_relaxed);
+	bool is_wanted = wanted != atomic_load_explicit(&worker->rounds_done, memory_order_relaxed);
+	uint64_t now_ns;
+	bool is_round;
+
+	if (mt_unlikely(is_wanted)) {
+		advance_horizon(worker);
+		worker->round_ns = worker->horizon_ns;
+	}
+	now_ns = ageing_clock(worker);
+	now_ns = now_ns > worker->horizon_ns ? now_ns : worker->horizon_ns;
+	is_round = mt_engine_sweep(worker->engine, is_wanted ? MT_ENGINE_WHOLE : SWEEP_PLACES, now_ns);
+	if (is_wanted || (is_round && !worker->run->is_lossless))
+		finish_round(worker);
+	if (is_wanted)
+		atomic_store_explicit(&worker->rounds_done, wanted, memory_order_release);
+}
+
 /* ---- The loop ---- */
 
 /* About once a millisecond: what is not worth a look at every poll. */
@@ -420,6 +508,7 @@ static void publish(struct mt_worker *worker, uint64_t tsc)
 	worker->published_tsc = tsc;
 	mt_fragments_expire(worker->fragments, worker->clock_ns);
 	anchor_clock(worker);
+	advance_horizon(worker);
 }
 
 /* What follows every poll: where the cycles went, and what others may see. */
@@ -448,7 +537,7 @@ static unsigned poll_once(struct mt_worker *worker)
 	forward_late(worker);
 	if (packets == 0 && worker->is_wall_clock)
 		advance_clock(worker, wall_clock(worker));
-	mt_engine_sweep(worker->engine, SWEEP_PLACES, ageing_clock(worker));
+	sweep(worker);
 	return packets;
 }
 
@@ -466,6 +555,8 @@ int mt_worker_run(void *context)
 	struct mt_run *run = worker->run;
 
 	anchor_clock(worker);
+	if (worker->queue_count == 0)
+		atomic_store_explicit(&worker->received_ns, UINT64_MAX, memory_order_release);
 	worker->first_tsc = worker->poll_tsc = worker->published_tsc = rte_rdtsc();
 	while (phase_of(run) == MT_PHASE_RECEIVE) {
 		account_poll(worker, poll_once(worker));

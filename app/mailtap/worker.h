@@ -62,6 +62,7 @@ struct mt_run {
 
 	/* Written by the control thread, rarely. Release; the workers' loads acquire. */
 	alignas(MT_CACHE_LINE) atomic_uint phase; /* enum mt_phase */
+	atomic_uint rounds_wanted;  /* of the flow table, each at once; only a replay is asked for any */
 	_Atomic uint64_t finish_ns; /* before MT_PHASE_FINISH: the time at which sessions are ended */
 };
 
@@ -90,6 +91,8 @@ struct mt_worker {
 	alignas(MT_CACHE_LINE) uint64_t clock_ns; /* latest time seen; never goes back */
 	uint64_t received;			  /* packets taken from devices */
 	uint64_t received_bytes;
+	uint64_t horizon_ns; /* all that is older and its own has been analysed */
+	uint64_t round_ns;   /* horizon_ns when the sweep's present round began */
 	uint64_t poll_tsc;   /* end of the poll before */
 	uint32_t idle_polls; /* in a row */
 	bool is_wall_clock;  /* packets without time stamps were seen: the clock goes on when idle */
@@ -105,6 +108,12 @@ struct mt_worker {
 	/* Written by the loop, read by the control thread. Release after cells and reports. */
 	alignas(MT_CACHE_LINE) atomic_uint state; /* enum mt_worker_state */
 	_Atomic uint64_t stopped_ns;		  /* clock_ns when it stopped to receive */
+	_Atomic uint64_t mark_ns; /* reports that follow are of sessions that were over then, or later */
+	atomic_uint rounds_done;  /* of run->rounds_wanted; after mark_ns */
+
+	/* Written by the loop, read by every worker's. Release after packets were handed over. */
+	_Atomic uint64_t received_ns;  /* it receives nothing older any more; UINT64_MAX: nothing at all */
+	_Atomic uint64_t forwarded_ns; /* nor hands over anything older that came to it in fragments */
 
 	struct rte_mbuf *wholes[MT_BURST]; /* datagrams that the burst under way completed */
 	uint32_t whole_count;

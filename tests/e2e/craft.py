@@ -8,7 +8,7 @@ import ipaddress
 import struct
 
 ETHERNET, IEEE80211, USB_LINUX = 1, 105, 189
-FIN, SYN, PUSH, ACK = 1, 2, 8, 16
+FIN, SYN, RESET, PUSH, ACK = 1, 2, 4, 8, 16
 CLIENT, SERVER = "192.0.2.10", "192.0.2.25"
 START = 1700000000  # seconds since the epoch of the first packet
 
@@ -42,8 +42,9 @@ def frame(source, source_port, target, target_port, seq, ack, flags, data):
     return b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x08\0" + header(checksum(header(0))) + segment
 
 
-def session(dialogue=None, client_port=40000, server_port=25, client=CLIENT, server=SERVER):
-    """The frames of one TCP connection, from SYN to FIN: 3 + the dialogue's + 3."""
+def session(dialogue=None, client_port=40000, server_port=25, client=CLIENT, server=SERVER, ending="fin"):
+    """The frames of one TCP connection: 3 + the dialogue's + 3 of its end; 1 where the client resets it ("rst"), none
+    where it falls silent ("silent")."""
     ends = {"C": (client, client_port, server, server_port), "S": (server, server_port, client, client_port)}
     seq = {"C": 1000, "S": 5000}
     frames = []
@@ -56,9 +57,12 @@ def session(dialogue=None, client_port=40000, server_port=25, client=CLIENT, ser
     send("C", ACK)
     for side, data in DIALOGUE if dialogue is None else dialogue:
         send(side, PUSH | ACK, data)
-    send("C", FIN | ACK)
-    send("S", FIN | ACK)
-    send("C", ACK)
+    if ending == "fin":
+        send("C", FIN | ACK)
+        send("S", FIN | ACK)
+        send("C", ACK)
+    elif ending == "rst":
+        send("C", RESET)
     return frames
 
 
@@ -69,6 +73,14 @@ def pcap(frames, order="<", nanoseconds=False, link=ETHERNET, snaplen=262144):
         kept = data[:snaplen]
         parts.append(struct.pack(order + "IIII", START + number // 100,
                                  number % 100 * 10000 * (1000 if nanoseconds else 1), len(kept), len(data)) + kept)
+    return b"".join(parts)
+
+
+def timed_pcap(packets):
+    """The bytes of a capture file of (microseconds since START, frame)."""
+    parts = [struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 262144, ETHERNET)]
+    for time, data in packets:
+        parts.append(struct.pack("<IIII", START + time // 1_000_000, time % 1_000_000, len(data), len(data)) + data)
     return b"".join(parts)
 
 
