@@ -296,6 +296,20 @@ static void begin_tls(struct session *session)
 		mt_framer_wipe(&mail->framer[direction]);
 }
 
+/* Whether TLS begins here. What decides it may stand in several pieces of the stream. */
+static enum mt_tls_start starts_tls(const struct mt_engine *engine, const struct session *session,
+				    enum mt_direction direction, struct mt_span bytes)
+{
+	enum mt_tls_start start = mt_tls_starts(direction, bytes);
+	uint8_t first[MT_TLS_START_BYTES];
+
+	if (start != MT_TLS_START_MAYBE)
+		return start;
+	return mt_tls_starts(direction,
+			     mt_span(first, mt_stream_look(&session->side[direction].stream, &engine->pieces,
+							   first, sizeof(first))));
+}
+
 /* Encrypted records met in the middle of a connection. */
 static bool looks_encrypted(struct mt_span bytes)
 {
@@ -315,7 +329,7 @@ static size_t read_accepted(struct mt_engine *engine, struct session *session, e
 			    const struct mt_chunk *chunk)
 {
 	struct mt_mail *mail = &session->mail;
-	enum mt_tls_start start = mt_tls_starts(direction, chunk->bytes);
+	enum mt_tls_start start = starts_tls(engine, session, direction, chunk->bytes);
 	bool is_sent_before = chunk->has_ack && mt_seq_diff(chunk->ack, mail->accept_seq) <= 0;
 
 	if (start == MT_TLS_START_HELLO || start == MT_TLS_START_ALERT) {
@@ -352,7 +366,7 @@ static size_t read_unknown(struct mt_engine *engine, struct session *session, en
 	const struct side *server = &session->side[MT_TO_CLIENT];
 
 	if (mt_framer_at_line_start(&mail->framer[direction])) {
-		enum mt_tls_start start = mt_tls_starts(direction, chunk->bytes);
+		enum mt_tls_start start = starts_tls(engine, session, direction, chunk->bytes);
 
 		if (start == MT_TLS_START_HELLO) {
 			begin_tls(session);
@@ -418,7 +432,7 @@ size_t mt_session_read(struct mt_engine *engine, struct session *session, enum m
 	if (mail->stage == MT_STAGE_ACCEPTED)
 		return read_accepted(engine, session, direction, chunk);
 	if (may_begin_tls(mail, direction) && chunk->bytes.data[0] == 0x16) {
-		enum mt_tls_start start = mt_tls_starts(direction, chunk->bytes);
+		enum mt_tls_start start = starts_tls(engine, session, direction, chunk->bytes);
 
 		if (start == MT_TLS_START_MAYBE && !session->is_draining)
 			return 0;

@@ -419,6 +419,31 @@ bool mt_stream_peek(const struct mt_stream *stream, const struct mt_pool *pool, 
 	return true;
 }
 
+size_t mt_stream_look(const struct mt_stream *stream, const struct mt_pool *pool, uint8_t *ret, size_t size)
+{
+	const struct mt_span current = stream->current.payload;
+	const struct piece *piece = piece_at(pool, stream->held_first);
+	size_t len = 0, n;
+
+	/* Held bytes go before those of the segment in place: the first seen win. */
+	while (len < size) {
+		size_t to_piece = piece != NULL ? piece->seq - (stream->next + (uint32_t)len) : size;
+
+		if (to_piece == 0) {
+			n = least(piece->len, size - len);
+			memcpy(ret + len, piece->bytes + piece->begin, n);
+			piece = piece_at(pool, piece->next);
+		} else if (len < current.len) {
+			n = least(least(to_piece, current.len - len), size - len);
+			memcpy(ret + len, current.data + len, n);
+		} else {
+			break;
+		}
+		len += n;
+	}
+	return len;
+}
+
 void mt_stream_consume(struct mt_stream *stream, struct mt_pool *pool, size_t n)
 {
 	if (n == 0)

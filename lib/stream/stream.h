@@ -113,6 +113,13 @@ enum mt_stream_put mt_stream_put(struct mt_stream *stream, struct mt_pool *pool,
  */
 bool mt_stream_peek(const struct mt_stream *stream, const struct mt_pool *pool, struct mt_chunk *ret);
 
+/**
+ * Copy the next bytes in hand, as many as there are without a hole, whatever pieces they stand in: for a
+ * reader that must see more than peek shows before it takes anything.
+ * Result  how many, at most size
+ */
+size_t mt_stream_look(const struct mt_stream *stream, const struct mt_pool *pool, uint8_t *ret, size_t size);
+
 /** Take n bytes of what peek showed. n is at most its length. */
 void mt_stream_consume(struct mt_stream *stream, struct mt_pool *pool, size_t n);
 

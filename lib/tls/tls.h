@@ -107,6 +107,8 @@ enum mt_tls_event {
 	MT_TLS_DONE,	     /* both directions have shown all there is to learn (see is_established) */
 };
 
+#define MT_TLS_START_BYTES 7 /* so many bytes always decide how a stretch of them begins */
+
 /** How a stretch of bytes begins, seen from the first of them. */
 enum mt_tls_start {
 	MT_TLS_START_NO,

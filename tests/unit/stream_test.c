@@ -75,10 +75,24 @@ static void must_peek(const char *text)
 	assert_memory_equal(chunk.bytes.data, text, strlen(text));
 }
 
+/* A look shows all that is in hand, or as much as was asked for. */
+static void must_look(const char *text)
+{
+	uint8_t looked[SEGMENT];
+	size_t len = strlen(text);
+
+	for (size_t size = 0; size <= len; size++) {
+		assert_int_equal(mt_stream_look(&stream, &pool, looked, size), size);
+		assert_memory_equal(looked, text, size);
+	}
+	assert_int_equal(mt_stream_look(&stream, &pool, looked, len + 1), len);
+}
+
 static void must_read(const char *text)
 {
 	struct mt_chunk chunk;
 
+	must_look(text);
 	while (*text != 0) {
 		assert_true(mt_stream_peek(&stream, &pool, &chunk));
 		assert_int_equal(chunk.seq, stream.next);
