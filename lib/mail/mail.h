@@ -64,6 +64,7 @@ struct mt_facts {
 	bool is_resumed;	    /* ... with the keys of an earlier session */
 	bool has_alert[MT_DIRECTION_COUNT]; /* a fatal alert of TLS, in clear, ended it */
 	uint8_t alert[MT_DIRECTION_COUNT];  /* that alert's number (RFC 8446 6) */
+	bool is_unfinished; /* a TLS handshake was begun; neither its end nor an answer in clear was seen */
 	bool is_unanswered; /* STARTTLS was asked, and neither answer nor anything after it was seen */
 	bool
 	    is_dialogue_seen; /* a protocol line of the server, or of the only side seen: see CONTRACT.md 2 */

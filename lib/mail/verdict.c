@@ -20,7 +20,7 @@ enum mt_security mt_facts_security(const struct mt_facts *facts)
 		return is_upgraded(facts) ? MT_SECURITY_STARTTLS : MT_SECURITY_IMPLICIT_TLS;
 	if (facts->has_text_after_accept)
 		return MT_SECURITY_CLEARTEXT;
-	if (facts->response == MT_RESPONSE_ACCEPTED || facts->is_unanswered)
+	if (facts->response == MT_RESPONSE_ACCEPTED || facts->is_unanswered || facts->is_unfinished)
 		return MT_SECURITY_UNKNOWN;
 	return facts->is_dialogue_seen ? MT_SECURITY_CLEARTEXT : MT_SECURITY_UNKNOWN;
 }

@@ -33,6 +33,7 @@ static void conclude_tls(struct session *session, const bool is_seen[MT_DIRECTIO
 	if (!facts->has_tls_client && !facts->has_tls_server)
 		return;
 	facts->is_established = mt_tls_is_established(tls, is_seen);
+	facts->is_unfinished = session->mail.stage == MT_STAGE_TLS && !facts->is_established;
 	facts->is_resumed = facts->is_established && mt_tls_is_resumed(tls);
 	facts->certificate = (uint8_t)certificate_of(tls);
 }

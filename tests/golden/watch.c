@@ -267,14 +267,14 @@ static void say_anomalies(struct words *words, const struct mt_facts *facts)
 
 static void say_flags(struct words *words, const struct mt_facts *facts)
 {
-	say(words, "flags:%s%s%s%s%s%s%s%s%s%s%s%s\n", facts->has_server_line ? " server_line" : "",
+	say(words, "flags:%s%s%s%s%s%s%s%s%s%s%s%s%s\n", facts->has_server_line ? " server_line" : "",
 	    facts->has_client_line ? " client_line" : "",
 	    facts->has_text_after_accept ? " text_after_accept" : "",
 	    facts->has_tls_client ? " tls_client" : "", facts->has_tls_server ? " tls_server" : "",
 	    facts->is_established ? " established" : "", facts->is_unanswered ? " unanswered" : "",
-	    facts->is_dialogue_seen ? " dialogue" : "", facts->is_login_disabled ? " login_disabled" : "",
-	    facts->is_truncated ? " truncated" : "", facts->is_midstream ? " midstream" : "",
-	    facts->has_gap ? " gap" : "");
+	    facts->is_unfinished ? " unfinished" : "", facts->is_dialogue_seen ? " dialogue" : "",
+	    facts->is_login_disabled ? " login_disabled" : "", facts->is_truncated ? " truncated" : "",
+	    facts->is_midstream ? " midstream" : "", facts->has_gap ? " gap" : "");
 }
 
 static void say_alerts(struct words *words, const struct mt_facts *facts)

@@ -490,6 +490,7 @@ enum {
 	MASKED = 1 << 9,
 	WITHHELD = 1 << 10,
 	HELLO = 1 << 11,
+	UNFINISHED = 1 << 12,
 };
 
 static struct mt_facts facts_of(unsigned bits)
@@ -505,6 +506,7 @@ static struct mt_facts facts_of(unsigned bits)
 					    : MT_SEEN_NEVER,
 	    .has_text_after_accept = bits & TEXT_AFTER,
 	    .is_unanswered = bits & UNANSWERED,
+	    .is_unfinished = bits & UNFINISHED,
 	    .is_dialogue_seen = bits & DIALOGUE,
 	    .has_tls_client = bits & HELLO,
 	    .anomalies = (bits & MASKED ? 1u << MT_ANOMALY_STARTTLS_MASKED : 0) |
@@ -549,6 +551,8 @@ static void security_and_outcome_are_as_the_contract_says(void **state)
 	    {DIALOGUE | NOT_OFFERED, MT_SECURITY_CLEARTEXT, MT_OUTCOME_NOT_OFFERED},
 	    /* asked, and the answer not seen: nothing is guessed */
 	    {DIALOGUE | OFFERED | REQUESTED | UNANSWERED, MT_SECURITY_UNKNOWN, MT_OUTCOME_UNKNOWN},
+	    /* the same behind a STARTTLS whose answer was not seen */
+	    {DIALOGUE | OFFERED | REQUESTED | HELLO | UNFINISHED, MT_SECURITY_UNKNOWN, MT_OUTCOME_UNKNOWN},
 	    /* "a TLS hello that the server answers in clear changes nothing: cleartext" */
 	    {DIALOGUE | HELLO, MT_SECURITY_CLEARTEXT, MT_OUTCOME_UNKNOWN},
 	};
