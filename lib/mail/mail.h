@@ -22,7 +22,7 @@
 #define MT_MAIL_DN_MAX		 256	     /* bytes of a certificate's subject or issuer kept */
 #define MT_MAIL_CERTIFICATE_MAX	 (32 * 1024) /* bytes of the longest certificate that is reported */
 #define MT_MAIL_TEXT_MAX	 3072 /* bytes of text in all; what finds no place is counted as text_limit */
-#define MT_MAIL_TEXT_RESERVED	 640  /* of them kept free of capabilities, for what TLS brings later */
+#define MT_MAIL_TEXT_RESERVED	 1024 /* of them kept free of capabilities, for what TLS brings later */
 
 /** What was seen of a yes-or-no question. */
 enum mt_seen { MT_SEEN_NEVER, MT_SEEN_NO, MT_SEEN_YES };
