@@ -151,7 +151,7 @@ static uint16_t send_certificate(struct mt_engine *engine, struct session *sessi
 			break;
 		}
 	}
-	report->part_bytes = 0;
+	report->part_at = report->part_bytes = 0;
 	return rest.len > 0 ? 0 : (uint16_t)whole.len;
 }
 

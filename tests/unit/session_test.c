@@ -11,12 +11,12 @@
 
 static struct mt_report reports[REPORTS_MAX];
 static unsigned report_count;
-static bool is_ring_full;
+static bool is_ring_full, is_part_refused;
 
 static bool take(void *context, const struct mt_report *report)
 {
 	(void)context;
-	if (is_ring_full)
+	if (is_ring_full || (is_part_refused && report->part_at > 0))
 		return false;
 	assert_true(report_count < REPORTS_MAX);
 	memset(&reports[report_count], 0, sizeof(reports[0]));
@@ -29,7 +29,7 @@ static int set_up(void **state)
 	(void)state;
 	receiver = take;
 	report_count = 0;
-	is_ring_full = false;
+	is_ring_full = is_part_refused = false;
 	create(64, 32);
 	return 0;
 }
@@ -789,6 +789,91 @@ static void many_doubtful_lines_fill_no_store(void **state)
 	assert_int_equal(report_count, 0);
 }
 
+#define LEAF_BYTES 5000 /* more than a report holds */
+
+static void send_bytes(struct talk *talk, enum mt_direction direction, struct mt_span bytes)
+{
+	struct mt_engine_packet packet = packet_of(talk, direction, MT_TCP_ACK, bytes);
+
+	talk->seq[direction] += (uint32_t)bytes.len;
+	talk->now_ns += MT_NS_PER_MS;
+	put(packet);
+}
+
+/* A handshake of TLS 1.2 on 993, laid out by hand after RFC 5246 7.4; its random bytes are zero. The
+ * certificate is LEAF_BYTES long and comes in segments of 1000 bytes. */
+static void talk_certificate(uint8_t leaf[LEAF_BYTES])
+{
+	static const uint8_t client_hello[52] = {0x16, 3, 1,	    0,	  47,	1,    0,    0, 43,
+						 3,    3, [45] = 4, 0xc0, 0x2b, 0xc0, 0x2f, 1};
+	static const uint8_t server_hello[47] = {0x16, 3, 3, 0, 42, 2, 0, 0, 38, 3, 3, [44] = 0xc0, 0x2b};
+	static const uint8_t finished[51] = {0x14, 3, 3, 0, 1, 1, 0x16, 3, 3, 0, 40};
+	static const uint8_t certificate[15] = {0x16,
+						3,
+						3,
+						(LEAF_BYTES + 10) >> 8,
+						(LEAF_BYTES + 10) & 255, /* record */
+						11,
+						0,
+						(LEAF_BYTES + 6) >> 8,
+						(LEAF_BYTES + 6) & 255, /* message */
+						0,
+						(LEAF_BYTES + 3) >> 8,
+						(LEAF_BYTES + 3) & 255, /* list */
+						0,
+						LEAF_BYTES >> 8,
+						LEAF_BYTES & 255};
+	struct talk talk = talk_of(40000, 993);
+
+	for (unsigned i = 0; i < LEAF_BYTES; i++)
+		leaf[i] = (uint8_t)(i * 7 + i / 256);
+	shake_hands(&talk);
+	send_bytes(&talk, MT_TO_SERVER, mt_span(client_hello, sizeof(client_hello)));
+	send_bytes(&talk, MT_TO_CLIENT, mt_span(server_hello, sizeof(server_hello)));
+	send_bytes(&talk, MT_TO_CLIENT, mt_span(certificate, sizeof(certificate)));
+	for (unsigned at = 0; at < LEAF_BYTES; at += 1000)
+		send_bytes(&talk, MT_TO_CLIENT, mt_span(leaf + at, 1000));
+	send_bytes(&talk, MT_TO_SERVER, mt_span(finished, sizeof(finished)));
+	send_bytes(&talk, MT_TO_CLIENT, mt_span(finished, sizeof(finished)));
+}
+
+static void a_certificate_goes_ahead_of_its_facts(void **state)
+{
+	(void)state;
+	uint8_t leaf[LEAF_BYTES];
+	unsigned at = 0;
+
+	talk_certificate(leaf);
+	assert_int_equal(report_count, 3);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_false(reports[i].has_facts || reports[i].has_end);
+		assert_int_equal(reports[i].part_at, at);
+		assert_memory_equal(reports[i].part, leaf + at, reports[i].part_bytes);
+		at += reports[i].part_bytes;
+	}
+	assert_int_equal(at, LEAF_BYTES);
+	assert_true(reports[2].has_facts && !reports[2].has_end && reports[2].part_bytes == 0);
+	assert_int_equal(reports[2].certificate_bytes, LEAF_BYTES);
+	assert_int_equal(reports[2].facts.certificate, MT_CERTIFICATE_SEEN);
+	assert_true(reports[2].facts.is_established);
+	assert_int_equal(engine->pieces.free_pieces, engine->pieces.pieces);
+}
+
+/* The report goes out without it, and says so. */
+static void a_certificate_that_finds_no_place_in_the_ring_is_counted(void **state)
+{
+	(void)state;
+	uint8_t leaf[LEAF_BYTES];
+
+	is_part_refused = true;
+	talk_certificate(leaf);
+	assert_int_equal(report_count, 2);
+	assert_true(reports[1].has_facts);
+	assert_int_equal(reports[1].certificate_bytes, 0);
+	assert_int_equal(cells[MT_CELL1(LOST, MT_LOSS_CERTIFICATE_RING_FULL)], 1);
+	assert_int_equal(cells[MT_CELL1(LOST, MT_LOSS_RECORD_RING_FULL)], 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -825,6 +910,8 @@ int main(void)
 	    TEST(a_refusal_met_in_the_middle_is_no_greeting),
 	    TEST(a_command_pipelined_behind_starttls_is_an_injection_whatever_else_is_answered),
 	    TEST(many_doubtful_lines_fill_no_store),
+	    TEST(a_certificate_goes_ahead_of_its_facts),
+	    TEST(a_certificate_that_finds_no_place_in_the_ring_is_counted),
 	};
 	return cmocka_run_group_tests_name("session", tests, compile, release);
 }
