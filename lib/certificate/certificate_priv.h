@@ -12,17 +12,20 @@ struct name {
 	char text[MT_MAIL_DN_MAX];
 };
 
-/** What does not depend on the host that was asked for. */
 struct reading {
 	int64_t not_before_s, not_after_s;
 	bool is_self_signed;
+	bool names_host; /* the one that was asked for */
 	struct name subject, issuer;
 };
 
-/** Result  false where der is no certificate, or something in it cannot be read */
-bool read_certificate(struct mt_span der, struct reading *ret);
+/**
+ * Decode and read all of it; that costs OpenSSL some 200 us.
+ * Result  false where der is no certificate, or something in it cannot be read
+ */
+bool read_certificate(struct mt_span der, struct mt_span host, struct reading *ret);
 
-/** Whether the certificate names that host. */
+/** Decode a certificate that has been read before, for another host. */
 bool names_host(struct mt_span der, struct mt_span host);
 
 #endif

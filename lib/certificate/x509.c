@@ -64,7 +64,21 @@ static bool read_time(const ASN1_TIME *time, int64_t *ret_s)
 	return true;
 }
 
-bool read_certificate(struct mt_span der, struct reading *ret)
+static bool is_named(X509 *x509, struct mt_span host)
+{
+	char text[MT_MAIL_NAME_MAX + 1];
+
+	/* RFC 6066 3 forbids the dot at the end; where it comes all the same, the name is the same. */
+	if (host.len > 0 && host.data[host.len - 1] == '.')
+		host.len--;
+	if (host.len == 0 || host.len >= sizeof(text))
+		return false;
+	memcpy(text, host.data, host.len);
+	text[host.len] = 0;
+	return X509_check_host(x509, text, host.len, 0, NULL) == 1 || X509_check_ip_asc(x509, text, 0) == 1;
+}
+
+bool read_certificate(struct mt_span der, struct mt_span host, struct reading *ret)
 {
 	X509 *x509 = decode(der);
 	bool is_read = x509 != NULL && read_name(X509_get_subject_name(x509), &ret->subject) &&
@@ -72,8 +86,10 @@ bool read_certificate(struct mt_span der, struct reading *ret)
 		       read_time(X509_get0_notBefore(x509), &ret->not_before_s) &&
 		       read_time(X509_get0_notAfter(x509), &ret->not_after_s);
 
-	if (is_read)
+	if (is_read) {
 		ret->is_self_signed = X509_self_signed(x509, 1) == 1;
+		ret->names_host = is_named(x509, host);
+	}
 	X509_free(x509);
 	ERR_clear_error();
 	return is_read;
@@ -82,19 +98,9 @@ bool read_certificate(struct mt_span der, struct reading *ret)
 bool names_host(struct mt_span der, struct mt_span host)
 {
 	X509 *x509 = decode(der);
-	char text[MT_MAIL_NAME_MAX + 1];
-	bool is_named = false;
+	bool result = x509 != NULL && is_named(x509, host);
 
-	/* RFC 6066 3 forbids the dot at the end; where it comes all the same, the name is the same. */
-	if (host.len > 0 && host.data[host.len - 1] == '.')
-		host.len--;
-	if (x509 != NULL && host.len > 0 && host.len < sizeof(text)) {
-		memcpy(text, host.data, host.len);
-		text[host.len] = 0;
-		is_named = X509_check_host(x509, text, host.len, 0, NULL) == 1 ||
-			   X509_check_ip_asc(x509, text, 0) == 1;
-	}
 	X509_free(x509);
 	ERR_clear_error();
-	return is_named;
+	return result;
 }
