@@ -77,6 +77,7 @@ static uint32_t sum_bytes(struct mt_span bytes)
 		memcpy(word, bytes.data, bytes.len);
 	for (unsigned i = 0; i < 4; i++)
 		lane[i] = _mm_crc32_u64(lane[i], word[i]);
+	mt_wipe(word, sizeof(word));
 	return (uint32_t)_mm_crc32_u64(_mm_crc32_u64(lane[0], lane[1] << 32 | lane[2]), lane[3]);
 }
 
