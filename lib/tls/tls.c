@@ -117,12 +117,26 @@ static void lose_leaf(struct mt_tls *tls, struct mt_pool *pool)
 	tls->leaf.step = LEAF_LOST;
 }
 
+/* The lengths are in: how long is the certificate, and can it be? A raw key (RFC 7250) has no list, and
+ * lengths that lead out of the message. */
+static void begin_leaf(struct mt_tls *tls, struct mt_pool *pool, size_t message_left)
+{
+	tls->leaf.left = mt_read_be24(tls->leaf.header + 3);
+	tls->leaf.step = LEAF_BODY;
+	if (tls->leaf.left > message_left) {
+		lose_leaf(tls, pool);
+	} else if (tls->leaf.left > MT_TLS_HELLO_MAX) {
+		count_lost(tls);
+		lose_leaf(tls, pool);
+	}
+}
+
 /*
  * A further part of the server's Certificate message: the length of the list, the length of the first
- * certificate, the certificate; what follows is its issuers' (RFC 5246 7.4.2). is_last: the message ends
- * here.
+ * certificate, the certificate; what follows is its issuers' (RFC 5246 7.4.2). So many bytes of the message
+ * are behind the part.
  */
-static void read_leaf(struct mt_tls *tls, struct mt_pool *pool, struct mt_span part, bool is_last)
+static void read_leaf(struct mt_tls *tls, struct mt_pool *pool, struct mt_span part, size_t behind)
 {
 	if (tls->leaf.step == LEAF_HEADER) {
 		struct mt_span header = mt_span_first(part, sizeof(tls->leaf.header) - tls->leaf.header_len);
@@ -130,24 +144,21 @@ static void read_leaf(struct mt_tls *tls, struct mt_pool *pool, struct mt_span p
 		memcpy(tls->leaf.header + tls->leaf.header_len, header.data, header.len);
 		tls->leaf.header_len = (uint8_t)(tls->leaf.header_len + header.len);
 		part = mt_span_after(part, header.len);
-		if (tls->leaf.header_len == sizeof(tls->leaf.header)) {
-			tls->leaf.left = mt_read_be24(tls->leaf.header + 3);
-			tls->leaf.step = LEAF_BODY;
-		}
+		if (tls->leaf.header_len == sizeof(tls->leaf.header))
+			begin_leaf(tls, pool, part.len + behind);
 	}
 	if (tls->leaf.step == LEAF_BODY) {
 		part = mt_span_first(part, tls->leaf.left);
 		tls->leaf.left -= (uint32_t)part.len;
-		if (tls->leaf.kept.bytes + part.len + tls->leaf.left > MT_TLS_HELLO_MAX ||
-		    !mt_tls_keep(&tls->leaf.kept, pool, part)) {
+		if (!mt_tls_keep(&tls->leaf.kept, pool, part)) {
 			count_lost(tls);
 			lose_leaf(tls, pool);
 		} else if (tls->leaf.left == 0) {
 			tls->leaf.step = LEAF_WHOLE;
 		}
 	}
-	/* The message is shorter than the certificate in it says. */
-	if (is_last && tls->leaf.step != LEAF_WHOLE)
+	/* A message too short for the lengths. */
+	if (behind == 0 && tls->leaf.step == LEAF_HEADER)
 		lose_leaf(tls, pool);
 }
 
@@ -204,7 +215,7 @@ static enum mt_tls_event read_body(struct feeding *feeding, struct mt_span *rest
 
 	side->body_left -= (uint32_t)body.len;
 	if (is_leaf(feeding))
-		read_leaf(feeding->tls, feeding->pool, body, side->body_left == 0);
+		read_leaf(feeding->tls, feeding->pool, body, side->body_left);
 	if (!side->is_passing && !is_in_place && !mt_tls_keep(&side->kept, feeding->pool, body))
 		lose_hello(feeding);
 	if (side->body_left > 0)

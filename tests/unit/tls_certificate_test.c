@@ -115,7 +115,7 @@ static void a_certificate_that_is_not_all_there_is_none(void **state)
 	    "0000063003020101",	    /* a byte longer than its message */
 	    "0000",		    /* no room for its length */
 	    "ffffff3003020101",	    /* longer than any */
-	    "00800130030201010000", /* longer than is kept */
+	    "3059301306072a8648ce", /* a raw key, which stands in no list (RFC 7250 3) */
 	    "00000000000030",	    /* of no bytes */
 	};
 
@@ -126,7 +126,7 @@ static void a_certificate_that_is_not_all_there_is_none(void **state)
 		feed_server_hello(&watch, "0303", "0000000000000000", "c02f");
 		feed_certificates(&watch, rows[i]);
 		assert_int_equal(mt_tls_take_certificate(&watch.tls, &watch.pool).len, 0);
-		assert_int_equal(watch.tls.messages_lost, i == 2 || i == 3);
+		assert_int_equal(watch.tls.messages_lost, 0);
 		assert_int_equal(watch.pool.free_pieces, PIECES);
 		assert_int_equal(watch.not_tls, 0);
 		feed_hex(&watch, MT_TO_CLIENT, "1403030001011603030028");
@@ -164,6 +164,28 @@ static void the_longest_certificate_needs_its_pieces(void **state)
 		assert_int_equal(watch.not_tls, 0);
 		end(&watch);
 	}
+}
+
+/* One byte more is passed over, counted, and takes no piece. */
+static void a_certificate_over_the_limit_is_counted(void **state)
+{
+	(void)state;
+	static uint8_t body[MT_TLS_HELLO_MAX];
+	struct watch watch;
+
+	begin(&watch, 256, PIECES);
+	feed_server_hello(&watch, "0303", "0000000000000000", "c02f");
+	feed_hex(&watch, MT_TO_CLIENT, "16030340000b008007008004008001");
+	assert_int_equal(watch.tls.messages_lost, 1);
+	feed(&watch, MT_TO_CLIENT, mt_span(body, 0x4000 - 10));
+	assert_int_equal(watch.pool.free_pieces, PIECES);
+	feed_hex(&watch, MT_TO_CLIENT, "160303400b");
+	feed(&watch, MT_TO_CLIENT, mt_span(body, 0x400b));
+	assert_int_equal(mt_tls_take_certificate(&watch.tls, &watch.pool).len, 0);
+	assert_int_equal(watch.tls.messages_lost, 1);
+	assert_int_equal(watch.tls.side[MT_TO_CLIENT].message_len, 0);
+	assert_int_equal(watch.not_tls, 0);
+	end(&watch);
 }
 
 /* G9: a gap before the certificate's end loses it, one behind it does not; the client's gaps do not matter.
@@ -236,6 +258,7 @@ int main(void)
 	    cmocka_unit_test(only_the_first_certificate_is_kept),
 	    cmocka_unit_test(a_certificate_that_is_not_all_there_is_none),
 	    cmocka_unit_test(the_longest_certificate_needs_its_pieces),
+	    cmocka_unit_test(a_certificate_over_the_limit_is_counted),
 	    cmocka_unit_test(a_gap_in_the_certificate_loses_it),
 	    cmocka_unit_test(a_resumption_is_told_from_a_handshake),
 	};
