@@ -8,6 +8,7 @@ sessions, [] where no connection may have a record. Every key that the truth has
 program: names of captures.
 """
 import ipaddress
+import re
 
 import common
 
@@ -52,6 +53,13 @@ def differs(wanted, ours):
     return wanted != ours
 
 
+def lost_alerts(session, record):
+    """Alerts of the client's that the server's log has and the record has not."""
+    alerts = {(alert["sender"], alert["code"]) for alert in (record.get("tls") or {}).get("alerts", [])}
+    return {int(code) for code in re.findall(r"SSL alert number (\d+)", session["source"])
+            if ("client", int(code)) not in alerts}
+
+
 def compare(truth, records):
     expected, written = by_ports(truth), by_ports(records)
     findings = []
@@ -68,6 +76,8 @@ def compare(truth, records):
                 elif (set(session[key]) - set(PLACES[key](record)) if key in AT_LEAST
                       else differs(session[key], PLACES[key](record))):
                     findings.append(f"{name} {key}: ours {PLACES[key](record)!r}, true {session[key]!r}")
+            findings += [f"{name}: no alert {code}, which is in the server's log"
+                         for code in lost_alerts(session, record)]
     return findings
 
 
