@@ -35,9 +35,6 @@ enum { ALERT_WARNING = 1, ALERT_FATAL = 2, ALERT_CLOSE_NOTIFY = 0 };
 /* What is done with the bytes of a record; decided once, at its header, so that cuts change nothing. */
 enum record_kind { KIND_PASSED, KIND_HANDSHAKE, KIND_ALERT, KIND_SSL2_HELLO };
 
-/* How far the server's certificate has come. */
-enum leaf_step { LEAF_NONE, LEAF_HEADER, LEAF_BODY, LEAF_WHOLE, LEAF_LOST };
-
 /* One call of mt_tls_feed. */
 struct feeding {
 	struct mt_tls *tls;
@@ -94,12 +91,6 @@ static bool begins_ssl2_hello(const uint8_t *header, size_t len)
 	return (len <= 3 || header[3] == 3) && (len <= 4 || header[4] <= 4);
 }
 
-static void count_lost(struct mt_tls *tls)
-{
-	if (tls->messages_lost < UINT8_MAX)
-		tls->messages_lost++;
-}
-
 /* A hello that cannot be put together: it was there, and that is all that is known of it. */
 static void lose_hello(struct feeding *feeding)
 {
@@ -108,58 +99,7 @@ static void lose_hello(struct feeding *feeding)
 	mt_tls_kept_release(&side->kept, feeding->pool);
 	side->is_passing = true;
 	side->has_hello = true;
-	count_lost(feeding->tls);
-}
-
-static void lose_leaf(struct mt_tls *tls, struct mt_pool *pool)
-{
-	mt_tls_kept_release(&tls->leaf.kept, pool);
-	tls->leaf.step = LEAF_LOST;
-}
-
-/* The lengths are in: how long is the certificate, and can it be? A raw key (RFC 7250) has no list, and
- * lengths that lead out of the message. */
-static void begin_leaf(struct mt_tls *tls, struct mt_pool *pool, size_t message_left)
-{
-	tls->leaf.left = mt_read_be24(tls->leaf.header + 3);
-	tls->leaf.step = LEAF_BODY;
-	if (tls->leaf.left > message_left) {
-		lose_leaf(tls, pool);
-	} else if (tls->leaf.left > MT_TLS_HELLO_MAX) {
-		count_lost(tls);
-		lose_leaf(tls, pool);
-	}
-}
-
-/*
- * A further part of the server's Certificate message: the length of the list, the length of the first
- * certificate, the certificate; what follows is its issuers' (RFC 5246 7.4.2). So many bytes of the message
- * are behind the part.
- */
-static void read_leaf(struct mt_tls *tls, struct mt_pool *pool, struct mt_span part, size_t behind)
-{
-	if (tls->leaf.step == LEAF_HEADER) {
-		struct mt_span header = mt_span_first(part, sizeof(tls->leaf.header) - tls->leaf.header_len);
-
-		memcpy(tls->leaf.header + tls->leaf.header_len, header.data, header.len);
-		tls->leaf.header_len = (uint8_t)(tls->leaf.header_len + header.len);
-		part = mt_span_after(part, header.len);
-		if (tls->leaf.header_len == sizeof(tls->leaf.header))
-			begin_leaf(tls, pool, part.len + behind);
-	}
-	if (tls->leaf.step == LEAF_BODY) {
-		part = mt_span_first(part, tls->leaf.left);
-		tls->leaf.left -= (uint32_t)part.len;
-		if (!mt_tls_keep(&tls->leaf.kept, pool, part)) {
-			count_lost(tls);
-			lose_leaf(tls, pool);
-		} else if (tls->leaf.left == 0) {
-			tls->leaf.step = LEAF_WHOLE;
-		}
-	}
-	/* A message too short for the lengths. */
-	if (behind == 0 && tls->leaf.step == LEAF_HEADER)
-		lose_leaf(tls, pool);
+	mt_tls_count_lost(feeding->tls);
 }
 
 static enum mt_tls_event report_client_hello(struct feeding *feeding)
@@ -200,12 +140,6 @@ static struct mt_span take(struct mt_tls_side *side, struct mt_span *rest, size_
 	return taken;
 }
 
-static bool is_leaf(const struct feeding *feeding)
-{
-	return feeding->direction == MT_TO_CLIENT && feeding->side->message[0] == MESSAGE_CERTIFICATE &&
-	       (feeding->tls->leaf.step == LEAF_HEADER || feeding->tls->leaf.step == LEAF_BODY);
-}
-
 /* The body of the current message: read in place where it came in one piece, else kept until it is whole. */
 static enum mt_tls_event read_body(struct feeding *feeding, struct mt_span *rest)
 {
@@ -214,8 +148,8 @@ static enum mt_tls_event read_body(struct feeding *feeding, struct mt_span *rest
 	bool is_in_place = side->kept.bytes == 0 && body.len == side->body_left;
 
 	side->body_left -= (uint32_t)body.len;
-	if (is_leaf(feeding))
-		read_leaf(feeding->tls, feeding->pool, body, side->body_left);
+	if (feeding->direction == MT_TO_CLIENT && side->message[0] == MESSAGE_CERTIFICATE)
+		mt_tls_leaf_read(feeding->tls, feeding->pool, body, side->body_left);
 	if (!side->is_passing && !is_in_place && !mt_tls_keep(&side->kept, feeding->pool, body))
 		lose_hello(feeding);
 	if (side->body_left > 0)
@@ -237,14 +171,6 @@ static bool is_encrypted(const struct mt_tls_side *side, bool is_hello)
 	return side->has_ccs && !(is_hello && is_filling);
 }
 
-/* Only the first of a server is kept: nobody honest sends another in clear. */
-static void begin_certificate(struct feeding *feeding)
-{
-	feeding->side->has_certificate = true;
-	if (feeding->direction == MT_TO_CLIENT && feeding->tls->leaf.step == LEAF_NONE)
-		feeding->tls->leaf.step = LEAF_HEADER;
-}
-
 static void begin_message(struct feeding *feeding)
 {
 	static const uint8_t hellos[MT_DIRECTION_COUNT] = {
@@ -261,7 +187,7 @@ static void begin_message(struct feeding *feeding)
 	else if (is_hello && side->body_left > MT_TLS_HELLO_MAX)
 		lose_hello(feeding);
 	else if (side->message[0] == MESSAGE_CERTIFICATE && side->body_left > CERTIFICATE_EMPTY)
-		begin_certificate(feeding);
+		side->has_certificate = true;
 	else if (side->message[0] == MESSAGE_SERVER_HELLO_DONE)
 		side->has_hello_done = true;
 }
@@ -466,23 +392,15 @@ void mt_tls_clear(struct mt_tls *tls, struct mt_pool *pool)
 {
 	for (unsigned i = 0; i < MT_DIRECTION_COUNT; i++)
 		mt_tls_kept_release(&tls->side[i].kept, pool);
-	lose_leaf(tls, pool);
+	mt_tls_leaf_lose(tls, pool);
 }
 
 void mt_tls_gap(struct mt_tls *tls, struct mt_pool *pool, enum mt_direction direction)
 {
 	mt_tls_kept_release(&tls->side[direction].kept, pool);
 	tls->side[direction].is_broken = true;
-	if (direction == MT_TO_CLIENT && tls->leaf.step != LEAF_WHOLE)
-		lose_leaf(tls, pool);
-}
-
-struct mt_span mt_tls_take_certificate(struct mt_tls *tls, struct mt_pool *pool)
-{
-	if (tls->leaf.step != LEAF_WHOLE)
-		return mt_span(NULL, 0);
-	tls->leaf.step = LEAF_LOST;
-	return mt_tls_kept_whole(&tls->leaf.kept, pool);
+	if (direction == MT_TO_CLIENT)
+		mt_tls_leaf_cut(tls, pool);
 }
 
 bool mt_tls_is_resumed(const struct mt_tls *tls)

@@ -90,7 +90,7 @@ struct mt_tls {
 		uint32_t left;	   /* bytes still to come */
 		uint8_t header[6]; /* lengths of the list and of the first certificate */
 		uint8_t header_len;
-		uint8_t step;  /* enum leaf_step, see tls.c */
+		uint8_t step;  /* enum leaf_step, see leaf.c */
 	} leaf;		       /* the server's certificate */
 	uint16_t version;      /* agreed: of the ServerHello; 0 before */
 	uint16_t cipher;       /* agreed */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 the mailtap authors */
 /**
- * Inside the module: messages that come in parts (kept.c), and a hello as one contiguous message, turned
- * into its facts (hello.c). Reading a hello cannot fail: what contradicts itself is read as far as it goes
- * and marked.
+ * Inside the module: messages that come in parts (kept.c), the server's certificate (leaf.c), and a hello as
+ * one contiguous message, turned into its facts (hello.c). Reading a hello cannot fail: what contradicts
+ * itself is read as far as it goes and marked.
  */
 #ifndef MT_TLS_PRIV_H
 #define MT_TLS_PRIV_H
@@ -25,6 +25,23 @@ void mt_tls_kept_release(struct mt_tls_kept *kept, struct mt_pool *pool);
 
 /** The parts as one; the pieces go back. Result  valid until the next call by this thread */
 struct mt_span mt_tls_kept_whole(struct mt_tls_kept *kept, struct mt_pool *pool);
+
+/** A hello or a certificate over the limit, or without a piece for it. */
+void mt_tls_count_lost(struct mt_tls *tls);
+
+/**
+ * A further part of a server's Certificate message: the length of the list, the length of the first
+ * certificate, the certificate; what follows is its issuers' (RFC 5246 7.4.2). Only the first message of a
+ * connection counts: nobody honest sends another in clear.
+ * behind  bytes of the message that are still to come
+ */
+void mt_tls_leaf_read(struct mt_tls *tls, struct mt_pool *pool, struct mt_span part, size_t behind);
+
+/** Bytes of the server's are missing: a certificate that is not whole never will be. */
+void mt_tls_leaf_cut(struct mt_tls *tls, struct mt_pool *pool);
+
+/** Give the certificate up. */
+void mt_tls_leaf_lose(struct mt_tls *tls, struct mt_pool *pool);
 
 /** The body of a ClientHello or ServerHello, without the four bytes of the handshake header. */
 void mt_tls_read_hello(struct mt_tls_hello *hello, enum mt_direction direction, struct mt_span body);
