@@ -212,7 +212,8 @@ static void note_server_hello(struct mt_engine *engine, struct session *session)
 {
 	struct mt_facts *facts = &session->mail.facts;
 
-	if (engine->hello.is_retry)
+	/* What was agreed stands in the first: a server that goes on saying hello fills no store. */
+	if (engine->hello.is_retry || facts->has_tls_server)
 		return;
 	facts->has_tls_server = true;
 	facts->server_hello = keep_hello(engine, session);

@@ -800,13 +800,15 @@ static void send_bytes(struct talk *talk, enum mt_direction direction, struct mt
 	put(packet);
 }
 
-/* A handshake of TLS 1.2 on 993, laid out by hand after RFC 5246 7.4; its random bytes are zero. The
- * certificate is LEAF_BYTES long and comes in segments of 1000 bytes. */
+/* After RFC 5246 7.4; the random bytes are zero. */
+static const uint8_t client_hello[52] = {0x16, 3, 1,	    0,	  47,	1,    0,    0, 43,
+					 3,    3, [45] = 4, 0xc0, 0x2b, 0xc0, 0x2f, 1};
+static const uint8_t server_hello[47] = {0x16, 3, 3, 0, 42, 2, 0, 0, 38, 3, 3, [44] = 0xc0, 0x2b};
+
+/* A handshake of TLS 1.2 on 993 whose certificate is LEAF_BYTES long and comes in segments of
+ * 1000 bytes. */
 static void talk_certificate(uint8_t leaf[LEAF_BYTES])
 {
-	static const uint8_t client_hello[52] = {0x16, 3, 1,	    0,	  47,	1,    0,    0, 43,
-						 3,    3, [45] = 4, 0xc0, 0x2b, 0xc0, 0x2f, 1};
-	static const uint8_t server_hello[47] = {0x16, 3, 3, 0, 42, 2, 0, 0, 38, 3, 3, [44] = 0xc0, 0x2b};
 	static const uint8_t finished[51] = {0x14, 3, 3, 0, 1, 1, 0x16, 3, 3, 0, 40};
 	static const uint8_t certificate[15] = {0x16,
 						3,
@@ -835,6 +837,25 @@ static void talk_certificate(uint8_t leaf[LEAF_BYTES])
 		send_bytes(&talk, MT_TO_CLIENT, mt_span(leaf + at, 1000));
 	send_bytes(&talk, MT_TO_SERVER, mt_span(finished, sizeof(finished)));
 	send_bytes(&talk, MT_TO_CLIENT, mt_span(finished, sizeof(finished)));
+}
+
+static void only_the_first_hello_of_a_server_counts(void **state)
+{
+	(void)state;
+	struct talk talk = talk_of(40000, 993);
+	uint8_t other[sizeof(server_hello)];
+
+	memcpy(other, server_hello, sizeof(other));
+	other[sizeof(other) - 2] = 0x2f; /* another suite */
+	shake_hands(&talk);
+	send_bytes(&talk, MT_TO_SERVER, mt_span(client_hello, sizeof(client_hello)));
+	send_bytes(&talk, MT_TO_CLIENT, mt_span(server_hello, sizeof(server_hello)));
+	for (unsigned i = 0; i < 200; i++)
+		send_bytes(&talk, MT_TO_CLIENT, mt_span(other, sizeof(other)));
+	say_goodbye(&talk);
+	assert_int_equal(only_facts()->tls_cipher, 0xc02b);
+	assert_true(only_facts()->text_len < 200);
+	assert_int_equal(cells[MT_CELL1(LOST, MT_LOSS_TEXT_LIMIT)], 0);
 }
 
 static void a_certificate_goes_ahead_of_its_facts(void **state)
@@ -910,6 +931,7 @@ int main(void)
 	    TEST(a_refusal_met_in_the_middle_is_no_greeting),
 	    TEST(a_command_pipelined_behind_starttls_is_an_injection_whatever_else_is_answered),
 	    TEST(many_doubtful_lines_fill_no_store),
+	    TEST(only_the_first_hello_of_a_server_counts),
 	    TEST(a_certificate_goes_ahead_of_its_facts),
 	    TEST(a_certificate_that_finds_no_place_in_the_ring_is_counted),
 	};
