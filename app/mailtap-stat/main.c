@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <getopt.h>
 
+#include "exposition.h"
+
 /* The exit statuses that scripts bind to. */
 enum { DONE = 0, FAILED = 1, WRONG = 2, NO_WRITER = 3 };
 
@@ -97,7 +99,7 @@ static int parse(int argc, char **argv, struct options *ret)
 
 static int show(const struct mt_counters_snapshot *snapshot, enum format format)
 {
-	const struct mt_counters_source source = {.name = snapshot->name, .snapshot = snapshot};
+	const struct mt_exposition_source source = {.snapshot = snapshot};
 	int result = 0;
 
 	switch (format) {
@@ -105,10 +107,10 @@ static int show(const struct mt_counters_snapshot *snapshot, enum format format)
 		mt_stat_write_table(stdout, snapshot);
 		break;
 	case JSON:
-		result = mt_stat_write_json(stdout, snapshot);
+		result = mt_exposition_write_json(stdout, snapshot);
 		break;
 	case OPENMETRICS:
-		mt_counters_write_openmetrics(stdout, &source, 1);
+		mt_exposition_write_metrics(stdout, MT_EXPOSITION_OPENMETRICS, &source, 1);
 	}
 	if (fflush(stdout) != 0 || ferror(stdout))
 		result = -EIO;

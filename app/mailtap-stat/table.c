@@ -8,26 +8,6 @@
 #define NAME_COLUMN 58 /* the longest name with its labels is a little shorter */
 #define TEXT_SIZE   512
 
-const char *mt_stat_state_name(const struct mt_counters_snapshot *snapshot)
-{
-	static const char *const names[] = {[MT_COUNTERS_BUILDING] = "building",
-					    [MT_COUNTERS_LIVE] = "live",
-					    [MT_COUNTERS_CLOSED] = "closed"};
-
-	return snapshot->state < MT_ARRAY_LEN(names) && names[snapshot->state] != NULL
-		   ? names[snapshot->state]
-		   : "unknown";
-}
-
-double mt_stat_heartbeat_age(const struct mt_counters_snapshot *snapshot, uint32_t block)
-{
-	uint64_t heartbeat_ns = snapshot->block[block].heartbeat_ns;
-
-	return snapshot->taken_ns > heartbeat_ns
-		   ? (double)(snapshot->taken_ns - heartbeat_ns) / (double)MT_NS_PER_SECOND
-		   : 0;
-}
-
 /* "mailtap_sessions_total" with its labels becomes "sessions imap starttls". */
 static void name_series(char ret[TEXT_SIZE], const struct mt_counters_view *series)
 {
@@ -137,7 +117,7 @@ static void write_workers(FILE *out, const struct mt_counters_snapshot *snapshot
 		double busy = mt_counters_busy_ratio(snapshot, i);
 
 		fprintf(out, "  %-8s last heard of %.3f s ago", snapshot->block[i].worker,
-			mt_stat_heartbeat_age(snapshot, i));
+			mt_counters_heartbeat_age(snapshot, i));
 		if (busy >= 0)
 			fprintf(out, ", busy %.1f %%", busy * 100);
 		fprintf(out, "%s\n", snapshot->block[i].is_stale ? ", values are stale" : "");
@@ -153,7 +133,7 @@ void mt_stat_write_table(FILE *out, const struct mt_counters_snapshot *snapshot)
 	if (gmtime_r(&start, &utc) != NULL)
 		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &utc);
 	fprintf(out, "%s: mailtap %s, process %u, since %s, %s%s\n", snapshot->name, snapshot->version,
-		snapshot->pid, text, mt_stat_state_name(snapshot),
+		snapshot->pid, text, mt_counters_state_name(snapshot),
 		snapshot->has_writer ? "" : ", no writer: last values");
 	write_workers(out, snapshot);
 	for (uint32_t i = 0; i < snapshot->series_count; i++)

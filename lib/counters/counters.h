@@ -284,20 +284,30 @@ int mt_counters_read(struct mt_counters_reader *reader, const struct mt_counters
  */
 bool mt_counters_label_next(const char **labels, struct mt_span *ret_key, struct mt_span *ret_value);
 
+/* ---- What a snapshot means ---- */
+
+/** "building", "live", "closed" or "unknown". */
+const char *mt_counters_state_name(const struct mt_counters_snapshot *snapshot);
+
+/** Whether a living process writes them. */
+bool mt_counters_is_up(const struct mt_counters_snapshot *snapshot);
+
+/** Seconds since a block's last publication. */
+double mt_counters_heartbeat_age(const struct mt_counters_snapshot *snapshot, uint32_t block);
+
 /** Share of its cycles in which a block's polls brought packets, since the start; negative where it does not
  * poll. */
 double mt_counters_busy_ratio(const struct mt_counters_snapshot *snapshot, uint32_t block);
 
-/** An object to expose; snapshot is NULL where there is none to read: then it is only said to be down. */
-struct mt_counters_source {
-	const char *name;
-	const struct mt_counters_snapshot *snapshot;
-};
+/* Threads publish every millisecond: one that is silent for so long is stuck. */
+#define MT_COUNTERS_SILENT_NS	5000000000u
+#define MT_COUNTERS_HEALTH_SIZE 160
 
 /**
- * Write everything as OpenMetrics 1.0 text, families whole, `# EOF` at the end. Several sources get a
- * label `counters` with their name. What no cell holds is made here: build, start, up, heartbeat, busy ratio.
+ * Whether somebody who relies on these values may: a process writes them and every thread of it was heard of
+ * within MT_COUNTERS_SILENT_NS.
+ * ret  a sentence that says so, or what is wrong
  */
-void mt_counters_write_openmetrics(FILE *out, const struct mt_counters_source *sources, size_t count);
+bool mt_counters_health(const struct mt_counters_snapshot *snapshot, char ret[MT_COUNTERS_HEALTH_SIZE]);
 
 #endif

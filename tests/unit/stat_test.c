@@ -156,6 +156,9 @@ static void json_holds_every_series(void **state)
 	assert_non_null(all);
 	assert_string_equal(json_string_value(json_object_get(all, "state")), "live");
 	assert_true(json_is_true(json_object_get(all, "up")));
+	/* Published with a heartbeat at the boot of the machine: long ago. */
+	assert_true(json_is_false(json_object_get(all, "healthy")));
+	assert_non_null(strstr(json_string_value(json_object_get(all, "health")), "has not been heard of"));
 	assert_int_equal(json_array_size(json_object_get(all, "threads")), 3);
 	assert_int_equal(json_object_size(json_object_get(all, "metrics")), MT_COUNTER_COUNT);
 	sample = sample_of(all, "mailtap_sessions_total",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 the mailtap authors */
-#include "stat.h"
+#include "exposition.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -128,8 +128,8 @@ static json_t *make_threads(const struct mt_counters_snapshot *snapshot)
 
 		failed |= json_array_append_new(
 		    threads, json_pack("{s:s, s:f, s:b, s:o}", "worker", snapshot->block[i].worker,
-				       "heartbeat_age_seconds", mt_stat_heartbeat_age(snapshot, i), "stale",
-				       (int)snapshot->block[i].is_stale, "poll_busy_ratio",
+				       "heartbeat_age_seconds", mt_counters_heartbeat_age(snapshot, i),
+				       "stale", (int)snapshot->block[i].is_stale, "poll_busy_ratio",
 				       busy < 0 ? json_null() : json_real(busy)));
 	}
 	if (failed == 0)
@@ -138,21 +138,39 @@ static json_t *make_threads(const struct mt_counters_snapshot *snapshot)
 	return NULL;
 }
 
-int mt_stat_write_json(FILE *out, const struct mt_counters_snapshot *snapshot)
+/* Takes all over. */
+static int write_line(FILE *out, json_t *all)
 {
-	json_t *all = json_pack(
-	    "{s:s, s:s, s:I, s:s, s:b, s:f, s:o, s:o}", "counters", snapshot->name, "version",
-	    snapshot->version, "pid", (json_int_t)snapshot->pid, "state", mt_stat_state_name(snapshot), "up",
-	    (int)(snapshot->has_writer && snapshot->state == MT_COUNTERS_LIVE), "start_time_seconds",
-	    (double)snapshot->run_start_ns / (double)MT_NS_PER_SECOND, "threads", make_threads(snapshot),
-	    "metrics", make_metrics(snapshot));
+	int result;
 
 	if (all == NULL)
 		return -ENOMEM;
-	int result = json_dumpf(all, out, JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15)) == 0
-			 ? 0
-			 : -EIO;
+	result = json_dumpf(all, out, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15)) == 0 &&
+			 fputc('\n', out) != EOF
+		     ? 0
+		     : -EIO;
 	json_decref(all);
-	fputc('\n', out);
 	return result;
+}
+
+int mt_exposition_write_json(FILE *out, const struct mt_counters_snapshot *snapshot)
+{
+	char health[MT_COUNTERS_HEALTH_SIZE];
+	bool is_healthy = mt_counters_health(snapshot, health);
+
+	return write_line(
+	    out, json_pack("{s:s, s:s, s:I, s:s, s:b, s:b, s:s, s:f, s:f, s:o, s:o}", "counters",
+			   snapshot->name, "version", snapshot->version, "pid", (json_int_t)snapshot->pid,
+			   "state", mt_counters_state_name(snapshot), "up", (int)mt_counters_is_up(snapshot),
+			   "healthy", (int)is_healthy, "health", health, "start_time_seconds",
+			   (double)snapshot->run_start_ns / (double)MT_NS_PER_SECOND, "taken_seconds",
+			   (double)snapshot->taken_ns / (double)MT_NS_PER_SECOND, "threads",
+			   make_threads(snapshot), "metrics", make_metrics(snapshot)));
+}
+
+int mt_exposition_write_json_absent(FILE *out, const char *name, const char *reason)
+{
+	return write_line(out,
+			  json_pack("{s:s, s:s, s:b, s:b, s:s, s:[], s:{}}", "counters", name, "state",
+				    "absent", "up", 0, "healthy", 0, "health", reason, "threads", "metrics"));
 }

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 the mailtap authors */
-#include "counters.h"
+#include "exposition.h"
 
 #include <inttypes.h>
 
 /** What is written for every source or block, and is no cell. */
 struct family {
 	const char *name, *type, *unit, *help;
-	void (*write)(FILE *out, const char *base, const struct mt_counters_source *source);
+	void (*write)(FILE *out, const char *base, const struct mt_exposition_source *source);
 };
 
 #define LABELS_SIZE 96 /* counters="NAME" */
 #define MOST_LABELS 4
 
-/* The label that tells several sources apart; empty where there is one. */
-static const char *base_labels(char ret[LABELS_SIZE], const struct mt_counters_source *source, size_t count)
+/* The label that tells sources apart, or nothing. */
+static const char *base_labels(char ret[LABELS_SIZE], const struct mt_exposition_source *source)
 {
 	ret[0] = 0;
-	if (count > 1)
+	if (source->name != NULL)
 		snprintf(ret, LABELS_SIZE, "counters=\"%s\"", source->name);
 	return ret;
 }
@@ -45,22 +45,41 @@ static void write_value(FILE *out, uint64_t value, uint64_t divisor)
 			(uint64_t)(value % divisor * MT_NS_PER_SECOND / divisor));
 }
 
-static void write_head(FILE *out, int len, const char *name, const char *type, const char *unit,
-		       const char *help)
+static bool ends_in(const char *name, size_t len, const char *tail)
 {
-	size_t tail = strlen(unit);
+	size_t tail_len = strlen(tail);
 
-	fprintf(out, "# TYPE %.*s %s\n", len, name, type);
-	/* A unit may only be named where the family's name ends in it. */
-	if (tail > 0 && (size_t)len > tail && name[(size_t)len - tail - 1] == '_' &&
-	    strncmp(name + (size_t)len - tail, unit, tail) == 0)
-		fprintf(out, "# UNIT %.*s %s\n", len, name, unit);
-	fprintf(out, "# HELP %.*s %s\n", len, name, help);
+	return len > tail_len && strncmp(name + len - tail_len, tail, tail_len) == 0;
+}
+
+/*
+ * OpenMetrics names a family without the suffix of its samples, and a unit only where that name ends in it.
+ * The older format knows neither units nor the type info.
+ */
+static void write_head(FILE *out, enum mt_exposition_format format, const char *name, const char *type,
+		       const char *unit, const char *help)
+{
+	size_t len = strlen(name), unit_len = strlen(unit);
+	const char *suffix = strcmp(type, "info") == 0	    ? "_info"
+			     : strcmp(type, "counter") == 0 ? "_total"
+							    : "";
+
+	if (format == MT_EXPOSITION_TEXT) {
+		fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name,
+			strcmp(type, "info") == 0 ? "gauge" : type);
+		return;
+	}
+	if (ends_in(name, len, suffix))
+		len -= strlen(suffix);
+	fprintf(out, "# TYPE %.*s %s\n", (int)len, name, type);
+	if (unit_len > 0 && ends_in(name, len, unit) && name[len - unit_len - 1] == '_')
+		fprintf(out, "# UNIT %.*s %s\n", (int)len, name, unit);
+	fprintf(out, "# HELP %.*s %s\n", (int)len, name, help);
 }
 
 /* ---- What no cell holds ---- */
 
-static void write_build(FILE *out, const char *base, const struct mt_counters_source *source)
+static void write_build(FILE *out, const char *base, const struct mt_exposition_source *source)
 {
 	char version[64];
 
@@ -71,7 +90,7 @@ static void write_build(FILE *out, const char *base, const struct mt_counters_so
 	fputs("1\n", out);
 }
 
-static void write_start(FILE *out, const char *base, const struct mt_counters_source *source)
+static void write_start(FILE *out, const char *base, const struct mt_exposition_source *source)
 {
 	if (source->snapshot == NULL)
 		return;
@@ -79,13 +98,10 @@ static void write_start(FILE *out, const char *base, const struct mt_counters_so
 	write_value(out, source->snapshot->run_start_ns, MT_NS_PER_SECOND);
 }
 
-static void write_up(FILE *out, const char *base, const struct mt_counters_source *source)
+static void write_up(FILE *out, const char *base, const struct mt_exposition_source *source)
 {
-	bool is_up = source->snapshot != NULL && source->snapshot->has_writer &&
-		     source->snapshot->state == MT_COUNTERS_LIVE;
-
 	write_name(out, "mailtap_up", "", (const char *const[MOST_LABELS]){base});
-	fprintf(out, "%d\n", is_up);
+	fprintf(out, "%d\n", source->snapshot != NULL && mt_counters_is_up(source->snapshot));
 }
 
 static const char *worker_label(char ret[32], const struct mt_counters_view_block *block)
@@ -94,39 +110,19 @@ static const char *worker_label(char ret[32], const struct mt_counters_view_bloc
 	return ret;
 }
 
-static void write_heartbeat(FILE *out, const char *base, const struct mt_counters_source *source)
+static void write_heartbeat(FILE *out, const char *base, const struct mt_exposition_source *source)
 {
 	const struct mt_counters_snapshot *snapshot = source->snapshot;
 	char worker[32];
 
 	for (uint32_t i = 0; snapshot != NULL && i < snapshot->block_count; i++) {
-		uint64_t heartbeat_ns = snapshot->block[i].heartbeat_ns;
-
 		write_name(out, "mailtap_heartbeat_age_seconds", "",
 			   (const char *const[MOST_LABELS]){base, worker_label(worker, &snapshot->block[i])});
-		write_value(out, snapshot->taken_ns > heartbeat_ns ? snapshot->taken_ns - heartbeat_ns : 0,
-			    MT_NS_PER_SECOND);
+		fprintf(out, "%.9f\n", mt_counters_heartbeat_age(snapshot, i));
 	}
 }
 
-double mt_counters_busy_ratio(const struct mt_counters_snapshot *snapshot, uint32_t block)
-{
-	const uint64_t *cells = snapshot->block[block].cells;
-	double busy = 0, all = 0;
-
-	for (uint32_t i = 0; i < snapshot->series_count; i++) {
-		const struct mt_counters_view *series = &snapshot->series[i];
-
-		if (strcmp(series->name, mt_counters_metrics[MT_COUNTER_CYCLES].name) != 0)
-			continue;
-		all += (double)cells[series->cell];
-		if (strstr(series->labels, "state=\"busy\"") != NULL)
-			busy += (double)cells[series->cell];
-	}
-	return all > 0 ? busy / all : -1;
-}
-
-static void write_busy(FILE *out, const char *base, const struct mt_counters_source *source)
+static void write_busy(FILE *out, const char *base, const struct mt_exposition_source *source)
 {
 	const struct mt_counters_snapshot *snapshot = source->snapshot;
 	char worker[32];
@@ -143,7 +139,7 @@ static void write_busy(FILE *out, const char *base, const struct mt_counters_sou
 }
 
 static const struct family made[] = {
-    {"mailtap_build", "info", "", "The program that writes these counters.", write_build},
+    {"mailtap_build_info", "info", "", "The program that writes these counters.", write_build},
     {"mailtap_start_time_seconds", "gauge", "seconds", "When the run began, since 1970.", write_start},
     {"mailtap_up", "gauge", "", "1 where a living process writes these counters.", write_up},
     {"mailtap_heartbeat_age_seconds", "gauge", "seconds", "Time since a worker last published.",
@@ -212,7 +208,7 @@ static void write_series(FILE *out, const struct mt_counters_view *series,
 }
 
 /* The first source before this one that has the metric has written it for all. */
-static bool is_written(const struct mt_counters_source *sources, size_t source, uint32_t series)
+static bool is_written(const struct mt_exposition_source *sources, size_t source, uint32_t series)
 {
 	const struct mt_counters_view *all = sources[source].snapshot->series;
 
@@ -231,20 +227,18 @@ static bool is_written(const struct mt_counters_source *sources, size_t source, 
 }
 
 /* A metric of all sources; one that another source declares with another kind is left out there. */
-static void write_metric(FILE *out, const struct mt_counters_source *sources, size_t count,
+static void write_metric(FILE *out, enum mt_exposition_format format,
+			 const struct mt_exposition_source *sources, size_t count,
 			 const struct mt_counters_view *model)
 {
 	static const char *const types[] = {"counter", "gauge", "histogram"};
-	size_t len = strlen(model->name), tail = strlen("_total");
 	char base[LABELS_SIZE];
 
-	if (model->kind == MT_COUNTERS_SUM && len > tail && strcmp(model->name + len - tail, "_total") == 0)
-		len -= tail;
-	write_head(out, (int)len, model->name, types[model->kind], model->unit, model->help);
+	write_head(out, format, model->name, types[model->kind], model->unit, model->help);
 	for (size_t s = 0; s < count; s++) {
 		const struct mt_counters_snapshot *snapshot = sources[s].snapshot;
 
-		base_labels(base, &sources[s], count);
+		base_labels(base, &sources[s]);
 		for (uint32_t i = 0; snapshot != NULL && i < snapshot->series_count; i++)
 			if (strcmp(snapshot->series[i].name, model->name) == 0 &&
 			    snapshot->series[i].kind == model->kind)
@@ -252,20 +246,21 @@ static void write_metric(FILE *out, const struct mt_counters_source *sources, si
 	}
 }
 
-void mt_counters_write_openmetrics(FILE *out, const struct mt_counters_source *sources, size_t count)
+void mt_exposition_write_metrics(FILE *out, enum mt_exposition_format format,
+				 const struct mt_exposition_source *sources, size_t count)
 {
 	char base[LABELS_SIZE];
 
 	for (size_t i = 0; i < MT_ARRAY_LEN(made); i++) {
-		write_head(out, (int)strlen(made[i].name), made[i].name, made[i].type, made[i].unit,
-			   made[i].help);
+		write_head(out, format, made[i].name, made[i].type, made[i].unit, made[i].help);
 		for (size_t s = 0; s < count; s++)
-			made[i].write(out, base_labels(base, &sources[s], count), &sources[s]);
+			made[i].write(out, base_labels(base, &sources[s]), &sources[s]);
 	}
 	for (size_t s = 0; s < count; s++)
 		for (uint32_t i = 0; sources[s].snapshot != NULL && i < sources[s].snapshot->series_count;
 		     i++)
 			if (!is_written(sources, s, i))
-				write_metric(out, sources, count, &sources[s].snapshot->series[i]);
-	fputs("# EOF\n", out);
+				write_metric(out, format, sources, count, &sources[s].snapshot->series[i]);
+	if (format == MT_EXPOSITION_OPENMETRICS)
+		fputs("# EOF\n", out);
 }
