@@ -20,7 +20,14 @@
 #define CERTIFICATES	  1024	/* remembered: a site talks to fewer servers than that in an hour */
 #define WAIT_SECONDS	  1	/* live: a record waits for its place at least so long, at most twice */
 #define LIVE_WAITING_MAX  65536 /* records; 40 MB where they are of a usual length */
-#define ENOUGH_WAITING	  4096	/* records that a replay gathers between two rounds of its workers */
+
+/*
+ * Records that a replay gathers between two rounds of its workers: so many at least, and one for so many
+ * places of a worker's flow table. What waits then takes less memory than the table, and a round costs little
+ * by session.
+ */
+#define ENOUGH_WAITING 4096
+#define ENOUGH_PLACES  64
 
 /* ---- Signals ---- */
 
@@ -58,23 +65,34 @@ void mt_control_catch_signals(void)
 
 /* ---- Records ---- */
 
+/* To make a line is dear: where nobody wants it, the session is only counted. */
+static bool write_line(struct mt_control *control, const struct mt_report *report)
+{
+	uint64_t flow_id = control->next_flow_id++;
+	char *line;
+	bool is_taken;
+
+	if (mt_record_sink_is_none(control->sink))
+		return true;
+	line = mt_record_format(report, flow_id, control->run->banners);
+	is_taken = line != NULL && mt_record_sink_write(control->sink, line) == 0;
+	free(line);
+	return is_taken;
+}
+
 /* The session is counted whether or not its record can be written: the counters are what was seen. */
 static void write_record(struct mt_control *control, const struct mt_report *report)
 {
-	char *line;
-
 	if (report->end.over_ns < control->written_ns)
 		control->cells[MT_CELL0(RECORDS_LATE)]++;
 	else
 		control->written_ns = report->end.over_ns;
 	mt_record_count(report, control->run->layout, control->run->banners, control->cells);
 	control->evidence[mt_facts_evidence(&report->facts, &report->end)]++;
-	line = mt_record_format(report, control->next_flow_id++, control->run->banners);
-	if (line != NULL && mt_record_sink_write(control->sink, line) == 0)
+	if (write_line(control, report))
 		control->cells[MT_CELL0(RECORDS_WRITTEN)]++;
 	else
 		control->cells[MT_CELL1(LOST, MT_LOSS_RECORD_SINK)]++;
-	free(line);
 }
 
 static void write_ripe(struct mt_control *control, uint64_t before_ns)
@@ -198,6 +216,13 @@ static bool have_all_gone_round(const struct mt_control *control)
 	return true;
 }
 
+static size_t enough_waiting(const struct mt_control *control)
+{
+	size_t by_table = control->run->plan->flows / ENOUGH_PLACES;
+
+	return by_table > ENOUGH_WAITING ? by_table : ENOUGH_WAITING;
+}
+
 /*
  * A replay writes in order whatever that takes. Its workers' tables have a place for every packet, and a
  * round of them is dear: they are asked for one as often as so many sessions have come.
@@ -209,7 +234,7 @@ static void ask_for_round(struct mt_control *control)
 	if (!have_all_gone_round(control))
 		return;
 	if (control->is_asking)
-		control->enough = waiting + ENOUGH_WAITING;
+		control->enough = waiting + enough_waiting(control);
 	control->is_asking = waiting >= control->enough;
 	if (control->is_asking)
 		atomic_fetch_add_explicit(&control->run->rounds_wanted, 1, memory_order_relaxed);
@@ -396,7 +421,7 @@ int mt_control_init(struct mt_control *control, struct mt_run *run, struct mt_re
 	control->parts = calloc(run->plan->workers, sizeof(*control->parts));
 	control->queue = mt_record_queue_create();
 	control->marks = calloc(run->plan->workers, sizeof(*control->marks));
-	control->enough = ENOUGH_WAITING;
+	control->enough = enough_waiting(control);
 	if (control->cells != NULL && control->parked != NULL && control->certificates != NULL &&
 	    control->parts != NULL && control->queue != NULL && control->marks != NULL)
 		return 0;

@@ -75,6 +75,8 @@ struct mt_record_sink;
 
 /** error: a sentence that names the path. Result 0 or -errno. */
 int mt_record_sink_open(struct mt_record_sink **ret, const char *path, char *error, size_t error_size);
+/** True where every line goes nowhere: it need not be made. */
+bool mt_record_sink_is_none(const struct mt_record_sink *sink);
 /** Result 0: taken; or -errno: nothing could be written and no room is left, the record is lost, count it. */
 int mt_record_sink_write(struct mt_record_sink *sink, const char *line);
 /** Open the path again, after it was moved away. The old file stays in use where that fails. */

@@ -104,12 +104,17 @@ int mt_record_sink_open(struct mt_record_sink **ret, const char *path, char *err
 	return result;
 }
 
+bool mt_record_sink_is_none(const struct mt_record_sink *sink)
+{
+	return sink->fd < 0;
+}
+
 int mt_record_sink_write(struct mt_record_sink *sink, const char *line)
 {
 	size_t len = strlen(line);
 	int error = 0;
 
-	if (sink->fd < 0)
+	if (mt_record_sink_is_none(sink))
 		return 0;
 	if (len + 1 > GATHER_BYTES)
 		return -EMSGSIZE;
