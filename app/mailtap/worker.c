@@ -20,10 +20,12 @@
 #include <time.h>
 
 #define FRAME_MAX                                                                                            \
-	(65536 + 256)	    /* of a chained frame that is put together: IP's longest, and link headers       \
-			     */
-#define PREFETCH_AHEAD	 4  /* headers brought closer before they are read */
-#define SWEEP_PLACES	 32 /* of the flow table, per poll */
+	(65536 + 256)	   /* of a chained frame that is put together: IP's longest, and link headers        \
+			    */
+#define PREFETCH_AHEAD	 4 /* headers brought closer before they are read */
+#define ROUND_NS	 (250 * MT_NS_PER_MS) /* a sweep of the flow table takes so long, if polls are frequent */
+#define SWEEP_PLACES_MIN 8		      /* of the table, at a time: what one look brings closer */
+#define SWEEP_PLACES_MAX 32		      /* ... so that a large table does not hold up a poll */
 #define FILTER_PERIOD_NS (600 * MT_NS_PER_SECOND) /* a server that greeted is remembered for one to two */
 #define DRY_POLLS_MAX	 10000 /* a file that gives nothing so often, though packets are due, is at its end */
 #define PAUSE_POLLS	 64    /* idle polls before the CPU is yielded, ... */
@@ -117,6 +119,17 @@ static void rest(const struct mt_worker *worker, uint32_t times)
 		sched_yield();
 	else
 		nanosleep(&nap, NULL);
+}
+
+/* Others have to move before this worker can go on: time that is not spent on packets. */
+static void wait_for_others(struct mt_worker *worker, uint32_t times)
+{
+	uint64_t begin = rte_rdtsc(), waited;
+
+	rest(worker, times);
+	waited = rte_rdtsc() - begin;
+	worker->cells[MT_CELL1(CYCLES, MT_POLL_IDLE)] += waited;
+	worker->poll_tsc += waited;
 }
 
 /* ---- The engine's side ---- */
@@ -305,7 +318,6 @@ static unsigned serve_inbox(struct mt_worker *worker)
 
 /*
  * A replay waits for a place, and serves its own inbox meanwhile: two workers that wait for each other go on.
- * The time is idle time.
  */
 static uint32_t wait_and_send(struct mt_worker *worker, struct mt_worker *owner, struct mt_outbox *outbox,
 			      uint32_t sent)
@@ -313,14 +325,8 @@ static uint32_t wait_and_send(struct mt_worker *worker, struct mt_worker *owner,
 	uint32_t times = 0;
 
 	while (sent < outbox->count) {
-		if (serve_inbox(worker) == 0) {
-			uint64_t begin = rte_rdtsc(), waited;
-
-			rest(worker, times++);
-			waited = rte_rdtsc() - begin;
-			worker->cells[MT_CELL1(CYCLES, MT_POLL_IDLE)] += waited;
-			worker->poll_tsc += waited;
-		}
+		if (serve_inbox(worker) == 0)
+			wait_for_others(worker, times++);
 		sent += rte_ring_mp_enqueue_burst(owner->inbox, (void **)&outbox->mbufs[sent],
 						  outbox->count - sent, NULL);
 	}
@@ -471,6 +477,20 @@ static void finish_round(struct mt_worker *worker)
 }
 
 /*
+ * How many places of the table are to be looked at now. Each is a cache line from memory: a small table is
+ * not swept more often than anybody needs.
+ */
+static uint32_t places_due(struct mt_worker *worker)
+{
+	double places = (double)(worker->poll_tsc - worker->swept_tsc) * worker->places_per_cycle;
+
+	if (places < SWEEP_PLACES_MIN)
+		return 0;
+	worker->swept_tsc = worker->poll_tsc;
+	return places < SWEEP_PLACES_MAX ? (uint32_t)places : SWEEP_PLACES_MAX;
+}
+
+/*
  * A replay's mark comes from whole rounds alone, at the control thread's wish: between the parts of a round a
  * flow may move from a place in front of the sweep to one behind it, and be reported late. Live that is a
  * record behind its place, once in a very long while.
@@ -479,16 +499,19 @@ static void sweep(struct mt_worker *worker)
 {
 	unsigned wanted = atomic_load_explicit(&worker->run->rounds_wanted, memory_order_relaxed);
 	bool is_wanted = wanted != atomic_load_explicit(&worker->rounds_done, memory_order_relaxed);
+	uint32_t places = is_wanted ? MT_ENGINE_WHOLE : places_due(worker);
 	uint64_t now_ns;
 	bool is_round;
 
+	if (places == 0)
+		return;
 	if (mt_unlikely(is_wanted)) {
 		advance_horizon(worker);
 		worker->round_ns = worker->horizon_ns;
 	}
 	now_ns = ageing_clock(worker);
 	now_ns = now_ns > worker->horizon_ns ? now_ns : worker->horizon_ns;
-	is_round = mt_engine_sweep(worker->engine, is_wanted ? MT_ENGINE_WHOLE : SWEEP_PLACES, now_ns);
+	is_round = mt_engine_sweep(worker->engine, places, now_ns);
 	if (is_wanted || (is_round && !worker->run->is_lossless))
 		finish_round(worker);
 	if (is_wanted)
@@ -557,7 +580,7 @@ int mt_worker_run(void *context)
 	anchor_clock(worker);
 	if (worker->queue_count == 0)
 		atomic_store_explicit(&worker->received_ns, UINT64_MAX, memory_order_release);
-	worker->first_tsc = worker->poll_tsc = worker->published_tsc = rte_rdtsc();
+	worker->first_tsc = worker->poll_tsc = worker->published_tsc = worker->swept_tsc = rte_rdtsc();
 	while (phase_of(run) == MT_PHASE_RECEIVE) {
 		account_poll(worker, poll_once(worker));
 		if (is_exhausted(worker))
@@ -593,10 +616,10 @@ static bool emit(void *context, const struct mt_report *report)
 	struct mt_worker *worker = context;
 	void *block;
 
-	while (rte_mempool_get(worker->blocks, &block) != 0) {
+	for (uint32_t times = 0; rte_mempool_get(worker->blocks, &block) != 0; times++) {
 		if (!worker->run->is_lossless && !worker->is_finishing)
 			return false;
-		sched_yield();
+		wait_for_others(worker, times);
 	}
 	memcpy(block, report, mt_report_bytes(report));
 	rte_ring_sp_enqueue(worker->reports, block); /* has a place for every block */
@@ -673,6 +696,7 @@ int mt_worker_create(struct mt_worker **ret, struct mt_run *run, uint32_t index,
 	worker->index = index;
 	worker->block = block;
 	worker->ns_per_cycle = (double)MT_NS_PER_SECOND / (double)rte_get_tsc_hz();
+	worker->places_per_cycle = run->plan->flows * worker->ns_per_cycle / ROUND_NS;
 	rc = create_memory(worker) && create_rings(worker) ? create_engine(worker) : -ENOMEM;
 	if (rc == 0)
 		rc = mt_fragments_create(&worker->fragments, run->plan->fragments, &run->secret,

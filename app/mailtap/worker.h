@@ -86,6 +86,7 @@ struct mt_worker {
 	uint32_t queue_count;
 	uint32_t index;
 	double ns_per_cycle;
+	double places_per_cycle; /* of the flow table, that the sweep is to look at */
 
 	/* Written each burst, by the loop. */
 	alignas(MT_CACHE_LINE) uint64_t clock_ns; /* latest time seen; never goes back */
@@ -94,6 +95,7 @@ struct mt_worker {
 	uint64_t horizon_ns; /* all that is older and its own has been analysed */
 	uint64_t round_ns;   /* horizon_ns when the sweep's present round began */
 	uint64_t poll_tsc;   /* end of the poll before */
+	uint64_t swept_tsc;  /* ... after which the table was swept last */
 	uint32_t idle_polls; /* in a row */
 	bool is_wall_clock;  /* packets without time stamps were seen: the clock goes on when idle */
 	bool is_finishing;   /* no report may be lost now */
