@@ -66,18 +66,15 @@ void mt_control_catch_signals(void)
 /* ---- Records ---- */
 
 /* To make a line is dear: where nobody wants it, the session is only counted. */
-static bool write_line(struct mt_control *control, const struct mt_report *report)
+static void write_line(struct mt_control *control, const struct mt_report *report)
 {
 	uint64_t flow_id = control->next_flow_id++;
-	char *line;
-	bool is_taken;
+	char *line = NULL;
 
-	if (mt_record_sink_is_none(control->sink))
-		return true;
-	line = mt_record_format(report, flow_id, control->run->banners);
-	is_taken = line != NULL && mt_record_sink_write(control->sink, line) == 0;
+	if (!mt_record_sink_is_none(control->sink))
+		line = mt_record_format(report, flow_id, control->run->banners);
+	mt_record_sink_write(control->sink, line);
 	free(line);
-	return is_taken;
 }
 
 /* The session is counted whether or not its record can be written: the counters are what was seen. */
@@ -89,10 +86,7 @@ static void write_record(struct mt_control *control, const struct mt_report *rep
 		control->written_ns = report->end.over_ns;
 	mt_record_count(report, control->run->layout, control->run->banners, control->cells);
 	control->evidence[mt_facts_evidence(&report->facts, &report->end)]++;
-	if (write_line(control, report))
-		control->cells[MT_CELL0(RECORDS_WRITTEN)]++;
-	else
-		control->cells[MT_CELL1(LOST, MT_LOSS_RECORD_SINK)]++;
+	write_line(control, report);
 }
 
 static void write_ripe(struct mt_control *control, uint64_t before_ns)
@@ -371,15 +365,9 @@ static bool is_over(const struct mt_control *control, uint64_t begin_tsc)
 	       (control->duration_ns != 0 && seconds * MT_NS_PER_SECOND >= (double)control->duration_ns);
 }
 
-/* What the sink took and cannot write is lost after all. */
 static void close_accounts(struct mt_control *control)
 {
-	size_t unwritten;
-
-	mt_record_sink_flush(control->sink);
-	unwritten = mt_record_sink_waiting(control->sink);
-	control->cells[MT_CELL0(RECORDS_WRITTEN)] -= unwritten;
-	control->cells[MT_CELL1(LOST, MT_LOSS_RECORD_SINK)] += unwritten;
+	mt_record_sink_finish(control->sink);
 	count_ports(control);
 	publish(control);
 }
@@ -423,8 +411,10 @@ int mt_control_init(struct mt_control *control, struct mt_run *run, struct mt_re
 	control->marks = calloc(run->plan->workers, sizeof(*control->marks));
 	control->enough = enough_waiting(control);
 	if (control->cells != NULL && control->parked != NULL && control->certificates != NULL &&
-	    control->parts != NULL && control->queue != NULL && control->marks != NULL)
+	    control->parts != NULL && control->queue != NULL && control->marks != NULL) {
+		mt_record_sink_count_in(sink, control->cells);
 		return 0;
+	}
 	mt_control_fini(control);
 	return -ENOMEM;
 }

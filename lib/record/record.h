@@ -70,6 +70,8 @@ size_t mt_record_queue_count(const struct mt_record_queue *queue);
  * Where records go: a file of mode 0640 that is appended to, standard output (`-`), or nothing (`none`).
  * A path may be a symbolic link. Lines are gathered and written whole: a file never ends in the middle of
  * a line, not even where the disk is full. SIGPIPE is the caller's to ignore.
+ * The sink counts what becomes of its records: each is written, or lost under a name, or still waits;
+ * after mt_record_sink_finish() none waits.
  */
 struct mt_record_sink;
 
@@ -77,18 +79,20 @@ struct mt_record_sink;
 int mt_record_sink_open(struct mt_record_sink **ret, const char *path, char *error, size_t error_size);
 /** True where every line goes nowhere: it need not be made. */
 bool mt_record_sink_is_none(const struct mt_record_sink *sink);
-/** Result 0: taken; or -errno: nothing could be written and no room is left, the record is lost, count it. */
-int mt_record_sink_write(struct mt_record_sink *sink, const char *line);
-/** Open the path again, after it was moved away. The old file stays in use where that fails. */
+/** Count in these cells, which outlive the last record; called before the first. */
+void mt_record_sink_count_in(struct mt_record_sink *sink, uint64_t *cells);
+/** line: NULL where none could be made, which is a record lost, or where the sink is none. */
+void mt_record_sink_write(struct mt_record_sink *sink, const char *line);
+/** Open the path again, after it was moved away. Result 0 or -errno: the old file stays in use. */
 int mt_record_sink_reopen(struct mt_record_sink *sink);
 /**
- * Write out what is gathered; called when idle and before reports.
+ * Write out what is gathered; called when idle.
  * Result  0 or -errno: what could not be written stays and is tried again
  */
 int mt_record_sink_flush(struct mt_record_sink *sink);
-/** Lines taken that have not been written out yet. After the last flush they are lost: count them. */
-size_t mt_record_sink_waiting(const struct mt_record_sink *sink);
-/** Flush and close; NULL is legal. Result 0 or -errno. */
+/** Write out what can be, for the last time; what still waits then is lost. */
+void mt_record_sink_finish(struct mt_record_sink *sink);
+/** NULL is legal. Result 0 or -errno. */
 int mt_record_sink_close(struct mt_record_sink *sink);
 
 #endif

@@ -17,7 +17,8 @@ struct mt_record_sink {
 	char *path;   /* NULL where nothing is written, or standard output is */
 	int fd;	      /* -1 where nothing is written */
 	bool is_file; /* a regular file: what was written can be taken back */
-	size_t used;  /* bytes gathered; the last of them ends a line */
+	uint64_t *cells;
+	size_t used; /* bytes gathered; the last of them ends a line */
 	char gathered[GATHER_BYTES];
 };
 
@@ -53,6 +54,15 @@ static size_t write_all(int fd, const char *bytes, size_t len, int *ret_error)
 	return done;
 }
 
+static size_t count_lines(const char *bytes, size_t len)
+{
+	size_t lines = 0;
+
+	for (size_t i = 0; i < len; i++)
+		lines += bytes[i] == '\n';
+	return lines;
+}
+
 static size_t whole_lines(const char *bytes, size_t len)
 {
 	const char *last = memrchr(bytes, '\n', len);
@@ -75,6 +85,7 @@ int mt_record_sink_flush(struct mt_record_sink *sink)
 		if (done > whole && end >= 0 && ftruncate(sink->fd, end - (off_t)(done - whole)) == 0)
 			done = whole;
 	}
+	sink->cells[MT_CELL0(RECORDS_WRITTEN)] += count_lines(sink->gathered, done);
 	sink->used -= done;
 	memmove(sink->gathered, sink->gathered + done, sink->used);
 	return error;
@@ -109,32 +120,40 @@ bool mt_record_sink_is_none(const struct mt_record_sink *sink)
 	return sink->fd < 0;
 }
 
-int mt_record_sink_write(struct mt_record_sink *sink, const char *line)
+void mt_record_sink_count_in(struct mt_record_sink *sink, uint64_t *cells)
 {
-	size_t len = strlen(line);
-	int error = 0;
+	sink->cells = cells;
+}
 
-	if (mt_record_sink_is_none(sink))
-		return 0;
-	if (len + 1 > GATHER_BYTES)
-		return -EMSGSIZE;
-	if (sink->used + len + 1 > GATHER_BYTES)
-		error = mt_record_sink_flush(sink);
-	if (sink->used + len + 1 > GATHER_BYTES)
-		return error;
+static bool has_room(const struct mt_record_sink *sink, size_t len)
+{
+	return sink->used + len + 1 <= GATHER_BYTES;
+}
+
+void mt_record_sink_write(struct mt_record_sink *sink, const char *line)
+{
+	size_t len = line != NULL ? strlen(line) : GATHER_BYTES; /* no room is ever so large */
+
+	if (mt_record_sink_is_none(sink)) {
+		sink->cells[MT_CELL0(RECORDS_WRITTEN)]++; /* all that was wanted of it */
+		return;
+	}
+	if (!has_room(sink, len))
+		mt_record_sink_flush(sink);
+	if (!has_room(sink, len)) {
+		sink->cells[MT_CELL1(LOST, MT_LOSS_RECORD_SINK)]++;
+		return;
+	}
 	memcpy(sink->gathered + sink->used, line, len);
 	sink->used += len;
 	sink->gathered[sink->used++] = '\n';
-	return 0;
 }
 
-size_t mt_record_sink_waiting(const struct mt_record_sink *sink)
+void mt_record_sink_finish(struct mt_record_sink *sink)
 {
-	size_t lines = 0;
-
-	for (size_t i = 0; i < sink->used; i++)
-		lines += sink->gathered[i] == '\n';
-	return lines;
+	mt_record_sink_flush(sink);
+	sink->cells[MT_CELL1(LOST, MT_LOSS_RECORD_SINK)] += count_lines(sink->gathered, sink->used);
+	sink->used = 0;
 }
 
 int mt_record_sink_reopen(struct mt_record_sink *sink)
@@ -157,10 +176,11 @@ int mt_record_sink_reopen(struct mt_record_sink *sink)
 
 int mt_record_sink_close(struct mt_record_sink *sink)
 {
+	int error = 0;
+
 	if (sink == NULL)
 		return 0;
-	int error = mt_record_sink_flush(sink);
-	if (sink->path != NULL && close(sink->fd) < 0 && error == 0)
+	if (sink->path != NULL && close(sink->fd) < 0)
 		error = -errno;
 	free(sink->path);
 	free(sink);
