@@ -6,7 +6,8 @@
 #ifndef MT_STAT_H
 #define MT_STAT_H
 
-#include "counters.h"
+#include "base.h"
+#include "mailtap-counters.h"
 
 /** A table for people, by topic; series that are zero are left out. */
 void mt_stat_write_table(FILE *out, const struct mt_counters_snapshot *snapshot);

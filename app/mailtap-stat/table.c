@@ -11,9 +11,8 @@
 /* "mailtap_sessions_total" with its labels becomes "sessions imap starttls". */
 static void name_series(char ret[TEXT_SIZE], const struct mt_counters_view *series)
 {
-	const char *name = series->name, *labels = series->labels;
+	const char *name = series->name;
 	size_t len, used;
-	struct mt_span key, value;
 
 	if (strncmp(name, "mailtap_", strlen("mailtap_")) == 0)
 		name += strlen("mailtap_");
@@ -21,9 +20,8 @@ static void name_series(char ret[TEXT_SIZE], const struct mt_counters_view *seri
 	if (len > strlen("_total") && strcmp(name + len - strlen("_total"), "_total") == 0)
 		len -= strlen("_total");
 	used = (size_t)snprintf(ret, TEXT_SIZE, "%.*s", (int)len, name);
-	while (used < TEXT_SIZE && mt_counters_label_next(&labels, &key, &value))
-		used += (size_t)snprintf(ret + used, TEXT_SIZE - used, " %.*s", (int)value.len,
-					 (const char *)value.data);
+	for (uint32_t i = 0; used < TEXT_SIZE && i < series->label_count; i++)
+		used += (size_t)snprintf(ret + used, TEXT_SIZE - used, " %s", series->label[i].value);
 }
 
 /* The first bound under which so large a share of a histogram's count lies. */

@@ -2,19 +2,17 @@
 /* Copyright (c) 2026 the mailtap authors */
 /**
  * Counters: declared in counters.def, counted in a plain array of each worker's own, published into
- * self-describing shared memory (README.md draws it), read by whoever may.
+ * self-describing shared memory (README.md draws it). The capture process's side.
  *
  * Three users. A worker counts, `cells[MT_CELL2(SESSIONS, protocol, security)]++`, and publishes at most
  * once a millisecond. The control thread does the same with a block of its own. The report adds the
- * arrays up and walks the layout's series. The reader is for programs that know none of this by heart.
+ * arrays up and walks the layout's series. Whoever reads needs mailtap-counters.h and none of this.
  */
 #ifndef MT_COUNTERS_H
 #define MT_COUNTERS_H
 
-#include <stdio.h>
-#include <sys/types.h>
-
 #include "base.h"
+#include "mailtap-counters.h" /* the kinds and states that both sides know */
 
 /* ---- The table as numbers ---- */
 
@@ -23,8 +21,6 @@ enum mt_counter {
 #include "counters.def"
 	MT_COUNTER_COUNT
 };
-
-enum mt_counters_kind { MT_COUNTERS_SUM, MT_COUNTERS_GAUGE, MT_COUNTERS_HISTOGRAM, MT_COUNTERS_KIND_COUNT };
 
 #define BUCKET(ns, text) +1
 enum {
@@ -178,14 +174,12 @@ const struct mt_counters_series *mt_counters_find(const struct mt_counters_layou
 
 /* ---- The publisher: own cells into shared memory ---- */
 
-#define MT_COUNTERS_NAME_MAX 64
-
 struct mt_counters_publisher; /* the object, held open and locked */
 struct mt_counters_block;     /* one thread's part of it */
 
 /** What a reader is told of this run. */
 struct mt_counters_start {
-	const char *name;      /* of the object: [A-Za-z0-9._-]{1,64}, but not "." or ".." */
+	const char *name;      /* of the object, see MT_COUNTERS_NAME_MAX */
 	const char *version;   /* of the program */
 	uint32_t workers;      /* one block each; the control thread has one more */
 	uint64_t run_start_ns; /* wall clock, since 1970 */
@@ -218,96 +212,5 @@ struct mt_counters_block *mt_counters_publisher_block(struct mt_counters_publish
  * Cost     no call, no lock; one pass over the cells
  */
 void mt_counters_publish(struct mt_counters_block *block, const uint64_t *cells, uint64_t now_ns);
-
-/* ---- The reader: knows only what the object says of itself ---- */
-
-enum mt_counters_state { MT_COUNTERS_BUILDING = 1, MT_COUNTERS_LIVE, MT_COUNTERS_CLOSED };
-
-/** One series as its directory describes it. Texts are checked: printable ASCII without quote or backslash.
- */
-struct mt_counters_view {
-	const char *name, *help, *unit, *topic;
-	const char *labels;   /* key="value",... or empty */
-	const char *bounds;   /* a histogram's, one blank between; cells - 2 of them */
-	uint64_t divisor;     /* 1 to 10^9 */
-	uint32_t cell, cells; /* within every block */
-	uint8_t kind;	      /* enum mt_counters_kind */
-	bool is_by_worker;    /* to be shown block by block */
-};
-
-/** One thread's last values. */
-struct mt_counters_view_block {
-	char worker[12];       /* "0", "1", ... or "control" */
-	bool is_stale;	       /* no consistent copy could be had this time: these are older */
-	uint64_t heartbeat_ns; /* CLOCK_MONOTONIC of its last publication */
-	const uint64_t *cells;
-};
-
-/** All values of one moment. Borrowed: valid until the reader reads again or is closed. */
-struct mt_counters_snapshot {
-	const char *name, *version;
-	uint32_t pid;
-	uint64_t run_start_ns; /* wall clock */
-	uint64_t taken_ns;     /* CLOCK_MONOTONIC */
-	enum mt_counters_state state;
-	bool has_writer; /* a living process holds it; else these are the last values */
-	uint32_t block_count, series_count;
-	const struct mt_counters_view_block *block;
-	const struct mt_counters_view *series;
-	const uint64_t *total; /* cells, all blocks added up */
-};
-
-struct mt_counters_reader;
-
-/**
- * Open an object read-only and check its directory against its size. Stays with this object: after a
- * restart of the writer it is open, closed and without a writer; open again for the new one.
- * trusted_uid  an owner to accept besides root and oneself; (uid_t)-1 for none
- * error        on failure one sentence that names the object
- * Result       0, -EINVAL (the name), -ENOENT, -EPERM (the owner), -EBADMSG (no object of counters),
- *              -EPROTONOSUPPORT (of another major version), or another -errno
- */
-int mt_counters_reader_open(struct mt_counters_reader **ret, const char *name, uid_t trusted_uid, char *error,
-			    size_t error_size);
-void mt_counters_reader_close(struct mt_counters_reader *reader);
-
-/**
- * Read all blocks. A block that is being written is tried again, a bounded number of times.
- * Result  0, or -errno with a sentence in error: the object shrank or cannot be read
- */
-int mt_counters_read(struct mt_counters_reader *reader, const struct mt_counters_snapshot **ret, char *error,
-		     size_t error_size);
-
-/**
- * Take the first label off a text of labels.
- * Result  false at the end, or where the text is none
- */
-bool mt_counters_label_next(const char **labels, struct mt_span *ret_key, struct mt_span *ret_value);
-
-/* ---- What a snapshot means ---- */
-
-/** "building", "live", "closed" or "unknown". */
-const char *mt_counters_state_name(const struct mt_counters_snapshot *snapshot);
-
-/** Whether a living process writes them. */
-bool mt_counters_is_up(const struct mt_counters_snapshot *snapshot);
-
-/** Seconds since a block's last publication. */
-double mt_counters_heartbeat_age(const struct mt_counters_snapshot *snapshot, uint32_t block);
-
-/** Share of its cycles in which a block's polls brought packets, since the start; negative where it does not
- * poll. */
-double mt_counters_busy_ratio(const struct mt_counters_snapshot *snapshot, uint32_t block);
-
-/* Threads publish every millisecond: one that is silent for so long is stuck. */
-#define MT_COUNTERS_SILENT_NS	5000000000u
-#define MT_COUNTERS_HEALTH_SIZE 160
-
-/**
- * Whether somebody who relies on these values may: a process writes them and every thread of it was heard of
- * within MT_COUNTERS_SILENT_NS.
- * ret  a sentence that says so, or what is wrong
- */
-bool mt_counters_health(const struct mt_counters_snapshot *snapshot, char ret[MT_COUNTERS_HEALTH_SIZE]);
 
 #endif

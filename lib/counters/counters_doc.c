@@ -47,7 +47,7 @@ static bool is_first_of_topic(unsigned id)
 /* A key may stand over several lists; each metric says by its labels which one it has. */
 static void print_words(unsigned label)
 {
-	const struct mt_counters_label *row = &mt_counters_labels[label];
+	const struct mt_counters_label_row *row = &mt_counters_labels[label];
 
 	printf("| `%s` of", row->key);
 	for (unsigned id = 0; id < MT_COUNTER_COUNT; id++)

@@ -18,12 +18,12 @@ enum {
 };
 
 /** A row of the table of labels. */
-struct mt_counters_label {
+struct mt_counters_label_row {
 	const char *key;		     /* as users see it */
 	uint32_t count;			     /* values; 0 where only the start knows */
 	const char *(*word)(unsigned value); /* NULL where only the start knows */
 };
-extern const struct mt_counters_label mt_counters_labels[LABEL_COUNT];
+extern const struct mt_counters_label_row mt_counters_labels[LABEL_COUNT];
 
 /** The upper bound of a bucket, inclusive. */
 struct mt_counters_bound {

@@ -40,7 +40,7 @@ const struct mt_counters_metric mt_counters_metrics[MT_COUNTER_COUNT] = {
 
 #define LABEL(LIST, KEY, list)	  {.key = KEY, .count = MT_##LIST##_COUNT, .word = mt_##list##_name},
 #define LABEL_AT_START(LIST, KEY) {.key = KEY},
-const struct mt_counters_label mt_counters_labels[LABEL_COUNT] = {
+const struct mt_counters_label_row mt_counters_labels[LABEL_COUNT] = {
     [LABEL_NONE] = {.key = "", .count = 1},
 #include "counters.def"
 };

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 the mailtap authors */
-#include "counters.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -12,12 +10,8 @@
 
 #include "shared_priv.h"
 
-#define OBJECT_MAX                                                                                           \
-	(256u << 20)	   /* bytes read into memory at most; a hundred workers need a fiftieth of it        \
-			    */
-#define COPY_TRIES  100	   /* with RETRY_NS between: ten milliseconds, then the values are stale */
-#define RETRY_NS    100000 /* a copy takes the writer a few microseconds; longer means it was put to sleep */
-#define DIVISOR_MAX 1000000000u
+#define COPY_TRIES 100	  /* with RETRY_NS between: ten milliseconds, then the values are stale */
+#define RETRY_NS   100000 /* a copy takes the writer a few microseconds; longer means it was put to sleep */
 
 /*
  * The object is read with pread into memory of our own, never mapped: a file that shrinks ends in a
@@ -25,12 +19,13 @@
  */
 struct mt_counters_reader {
 	int fd;
+	uid_t trusted_uid;
 	char name[MT_COUNTERS_NAME_MAX + 1];
-	uint8_t *object; /* as it was when it was opened: header, directory and texts are used */
+	uint8_t *object; /* as it was when it was opened: directory and texts are used */
 	struct mt_counters_header header;
+	struct mt_counters_directory directory;
 	struct mt_counters_shared_block *copy; /* a block being read */
 	uint64_t *cells;		       /* the last good values of all blocks, then their sum */
-	struct mt_counters_view *series;
 	struct mt_counters_view_block *block;
 	struct mt_counters_snapshot snapshot;
 };
@@ -61,116 +56,6 @@ static int read_at(int fd, void *ret, size_t bytes, size_t offset)
 	return 0;
 }
 
-/* ---- What the object says of itself is somebody else's: every number and text is checked. ---- */
-
-static bool is_text(const char *text)
-{
-	for (; *text != 0; text++)
-		if (*text < ' ' || *text > '~' || *text == '"' || *text == '\\')
-			return false;
-	return true;
-}
-
-static bool is_metric_name(const char *name)
-{
-	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
-
-	return len > 0 && name[len] == 0 && !mt_is_digit((uint8_t)name[0]);
-}
-
-bool mt_counters_label_next(const char **labels, struct mt_span *ret_key, struct mt_span *ret_value)
-{
-	const char *at = *labels;
-	size_t key = strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
-
-	if (key == 0 || at[key] != '=' || at[key + 1] != '"')
-		return false;
-	*ret_key = mt_span(at, key);
-	at += key + 2;
-	*ret_value = mt_span(at, strcspn(at, "\"\\"));
-	at += ret_value->len;
-	if (at[0] != '"' || (at[1] != 0 && at[1] != ',') || (at[1] == ',' && at[2] == 0))
-		return false;
-	*labels = at + (at[1] == ',' ? 2 : 1);
-	return true;
-}
-
-static bool are_labels(const char *labels)
-{
-	struct mt_span key, value;
-
-	for (const char *at = labels; *at != 0; at++)
-		if (*at < ' ' || *at > '~')
-			return false;
-	while (*labels != 0)
-		if (!mt_counters_label_next(&labels, &key, &value))
-			return false;
-	return true;
-}
-
-/* As many numbers as the cells of a histogram ask for. */
-static bool are_bounds(const char *bounds, uint32_t cells)
-{
-	uint64_t count = *bounds != 0;
-
-	for (const char *at = bounds; *at != 0; at++) {
-		if (strchr("0123456789.+-e ", *at) == NULL)
-			return false;
-		count += *at == ' ';
-	}
-	return count + 2 == cells;
-}
-
-/* A zero-terminated text within the object, or NULL. */
-static const char *text_at(const struct mt_counters_reader *reader, uint32_t offset)
-{
-	uint64_t total = reader->header.total_bytes;
-
-	if (offset >= total || memchr(reader->object + offset, 0, total - offset) == NULL)
-		return NULL;
-	return (const char *)reader->object + offset;
-}
-
-static bool view_entry(const struct mt_counters_reader *reader, const struct mt_counters_entry *entry,
-		       struct mt_counters_view *ret)
-{
-	*ret = (struct mt_counters_view){
-	    .name = text_at(reader, entry->name),
-	    .help = text_at(reader, entry->help),
-	    .unit = text_at(reader, entry->unit),
-	    .topic = text_at(reader, entry->topic),
-	    .labels = text_at(reader, entry->labels),
-	    .bounds = text_at(reader, entry->bounds),
-	    .divisor = entry->divisor,
-	    .cell = entry->cell,
-	    .cells = entry->cells,
-	    .kind = (uint8_t)entry->kind,
-	    .is_by_worker = entry->scope == 1,
-	};
-	return ret->name != NULL && ret->help != NULL && ret->unit != NULL && ret->topic != NULL &&
-	       ret->labels != NULL && ret->bounds != NULL && is_metric_name(ret->name) &&
-	       is_text(ret->help) && is_text(ret->unit) && is_text(ret->topic) && are_labels(ret->labels) &&
-	       entry->divisor > 0 && entry->divisor <= DIVISOR_MAX &&
-	       (uint64_t)entry->cell + entry->cells <= reader->header.cell_count &&
-	       (entry->kind == MT_COUNTERS_HISTOGRAM ? are_bounds(ret->bounds, entry->cells)
-						     : entry->cells == 1);
-}
-
-static bool is_header_sane(const struct mt_counters_header *header, uint64_t file_bytes)
-{
-	uint64_t total = header->total_bytes;
-	uint64_t block =
-	    sizeof(struct mt_counters_shared_block) + header->cell_count * (uint64_t)sizeof(uint64_t);
-
-	return total <= file_bytes && total <= OBJECT_MAX && header->block_bytes >= block &&
-	       header->block_count > 0 && header->block_count == (uint64_t)header->worker_count + 1 &&
-	       header->block_first + (uint64_t)header->block_count * header->block_bytes <= total &&
-	       header->directory_stride >= sizeof(struct mt_counters_entry) &&
-	       header->directory_first + (uint64_t)header->directory_count * header->directory_stride <=
-		   total &&
-	       memchr(header->version, 0, sizeof(header->version)) != NULL && is_text(header->version);
-}
-
 static int check_file(int fd, const char *name, uid_t trusted_uid, struct mt_counters_header *ret,
 		      char *error, size_t size)
 {
@@ -192,7 +77,7 @@ static int check_file(int fd, const char *name, uid_t trusted_uid, struct mt_cou
 		return fail(error, size, -EPROTONOSUPPORT,
 			    "counters %s: layout version %u.%u is unknown; this program reads version %u",
 			    name, ret->major, ret->minor, MT_COUNTERS_MAJOR);
-	if (!is_header_sane(ret, (uint64_t)status.st_size))
+	if (!mt_counters_is_header_sane(ret, (uint64_t)status.st_size))
 		return fail(error, size, -EBADMSG, "counters %s: its header contradicts its size", name);
 	return 0;
 }
@@ -205,30 +90,11 @@ static int allocate(struct mt_counters_reader *reader)
 	reader->object = malloc(header->total_bytes);
 	reader->copy = malloc(copy_bytes);
 	reader->cells = calloc(((size_t)header->block_count + 1) * header->cell_count + 1, sizeof(uint64_t));
-	reader->series = calloc((size_t)header->directory_count + 1, sizeof(*reader->series));
 	reader->block = calloc(header->block_count, sizeof(*reader->block));
 	return reader->object != NULL && reader->copy != NULL && reader->cells != NULL &&
-		       reader->series != NULL && reader->block != NULL
+		       reader->block != NULL
 		   ? 0
 		   : -ENOMEM;
-}
-
-/* Result  false where an entry points out of the object or holds what no exporter may show */
-static bool view_directory(struct mt_counters_reader *reader)
-{
-	const struct mt_counters_header *header = &reader->header;
-	struct mt_counters_entry entry;
-
-	for (uint32_t i = 0; i < header->directory_count; i++) {
-		memcpy(&entry,
-		       reader->object + header->directory_first + (size_t)i * header->directory_stride,
-		       sizeof(entry));
-		if (entry.kind >= MT_COUNTERS_KIND_COUNT)
-			continue;
-		if (!view_entry(reader, &entry, &reader->series[reader->snapshot.series_count++]))
-			return false;
-	}
-	return true;
 }
 
 static void view_blocks(struct mt_counters_reader *reader)
@@ -245,10 +111,12 @@ static void view_blocks(struct mt_counters_reader *reader)
 	reader->snapshot.name = reader->name;
 	reader->snapshot.version = header->version;
 	reader->snapshot.pid = header->pid;
+	reader->snapshot.process_start = header->process_start;
 	reader->snapshot.run_start_ns = header->run_start_ns;
 	reader->snapshot.block_count = header->block_count;
 	reader->snapshot.block = reader->block;
-	reader->snapshot.series = reader->series;
+	reader->snapshot.series = reader->directory.series;
+	reader->snapshot.series_count = reader->directory.count;
 	reader->snapshot.total = reader->cells + (size_t)header->block_count * header->cell_count;
 }
 
@@ -265,6 +133,7 @@ int mt_counters_reader_open(struct mt_counters_reader **ret, const char *name, u
 	if (reader == NULL)
 		return fail(error, error_size, -ENOMEM, "counters %s: out of memory", name);
 	strcpy(reader->name, name);
+	reader->trusted_uid = trusted_uid;
 	reader->fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (reader->fd < 0) {
 		result = fail(error, error_size, -errno, "counters %s: %s: %s", name, path, strerror(errno));
@@ -276,12 +145,11 @@ int mt_counters_reader_open(struct mt_counters_reader **ret, const char *name, u
 	result = allocate(reader);
 	if (result == 0)
 		result = read_at(reader->fd, reader->object, reader->header.total_bytes, 0);
+	if (result == 0)
+		result = mt_counters_directory_init(&reader->directory, reader->object, &reader->header);
 	if (result != 0) {
-		fail(error, error_size, result, "counters %s: %s", name, strerror(-result));
-		goto close_reader;
-	}
-	if (!view_directory(reader)) {
-		result = fail(error, error_size, -EBADMSG, "counters %s: its directory is damaged", name);
+		fail(error, error_size, result, "counters %s: %s", name,
+		     result == -EBADMSG ? "its directory is damaged" : strerror(-result));
 		goto close_reader;
 	}
 	view_blocks(reader);
@@ -299,12 +167,34 @@ void mt_counters_reader_close(struct mt_counters_reader *reader)
 		return;
 	if (reader->fd >= 0)
 		close(reader->fd);
+	mt_counters_directory_fini(&reader->directory);
 	free(reader->object);
 	free(reader->copy);
 	free(reader->cells);
-	free(reader->series);
 	free(reader->block);
 	free(reader);
+}
+
+int mt_counters_reader_renew(struct mt_counters_reader **reader, char *error, size_t error_size)
+{
+	char path[MT_COUNTERS_PATH_SIZE];
+	struct mt_counters_reader *next;
+	struct stat ours, named;
+	int result;
+
+	mt_counters_path(path, (*reader)->name);
+	/* Ours is held open: no other object can have its number meanwhile. */
+	if (fstat((*reader)->fd, &ours) != 0 || lstat(path, &named) != 0 ||
+	    (named.st_dev == ours.st_dev && named.st_ino == ours.st_ino))
+		return 0;
+	result = mt_counters_reader_open(&next, (*reader)->name, (*reader)->trusted_uid, error, error_size);
+	if (result == -ENOENT)
+		return 0;
+	if (result != 0)
+		return result;
+	mt_counters_reader_close(*reader);
+	*reader = next;
+	return 1;
 }
 
 /*

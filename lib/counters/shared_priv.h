@@ -11,7 +11,8 @@
 
 #include <stdatomic.h>
 
-#include "counters.h"
+#include "base.h"
+#include "mailtap-counters.h"
 
 #define MT_COUNTERS_DIR	  "/dev/shm/"
 #define MT_COUNTERS_MAGIC "mailtap\n"
@@ -79,5 +80,31 @@ int mt_counters_path(char ret[MT_COUNTERS_PATH_SIZE], const char *name);
  * and a lock that a mere reader may hold does not count.
  */
 bool mt_counters_has_writer(int fd);
+
+/** The series of an object as its directory describes them, checked. */
+struct mt_counters_directory {
+	struct mt_counters_view *series;  /* texts stand in the object */
+	uint32_t count;			  /* those of unknown kinds left out */
+	struct mt_counters_label *labels; /* of all series, one behind the other */
+	char *words;			  /* the object once more, its labels cut into keys and values */
+};
+
+/** Whether the header's numbers lie within the file and agree with each other. */
+bool mt_counters_is_header_sane(const struct mt_counters_header *header, uint64_t file_bytes);
+
+/**
+ * object  kept: header->total_bytes of a copy that nobody changes
+ * header  sane
+ * Result  0, -EBADMSG (an entry points out of the object, or holds what no exporter may show), -ENOMEM
+ */
+int mt_counters_directory_init(struct mt_counters_directory *ret, const uint8_t *object,
+			       const struct mt_counters_header *header);
+void mt_counters_directory_fini(struct mt_counters_directory *directory); /* all zero is legal */
+
+/**
+ * Take the first label off a text of labels.
+ * Result  false at the end, or where the text is none
+ */
+bool mt_counters_label_next(const char **labels, struct mt_span *ret_key, struct mt_span *ret_value);
 
 #endif

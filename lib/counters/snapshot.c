@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 the mailtap authors */
-#include "counters.h"
+#include "base.h"
+#include "mailtap-counters.h"
 
 const char *mt_counters_state_name(const struct mt_counters_snapshot *snapshot)
 {
@@ -31,6 +32,14 @@ double mt_counters_heartbeat_age(const struct mt_counters_snapshot *snapshot, ui
 	return (double)age_ns(snapshot, block) / (double)MT_NS_PER_SECOND;
 }
 
+const char *mt_counters_label_of(const struct mt_counters_view *series, const char *key)
+{
+	for (uint32_t i = 0; i < series->label_count; i++)
+		if (strcmp(series->label[i].key, key) == 0)
+			return series->label[i].value;
+	return NULL;
+}
+
 double mt_counters_busy_ratio(const struct mt_counters_snapshot *snapshot, uint32_t block)
 {
 	const uint64_t *cells = snapshot->block[block].cells;
@@ -39,10 +48,12 @@ double mt_counters_busy_ratio(const struct mt_counters_snapshot *snapshot, uint3
 	for (uint32_t i = 0; i < snapshot->series_count; i++) {
 		const struct mt_counters_view *series = &snapshot->series[i];
 
-		if (strcmp(series->name, mt_counters_metrics[MT_COUNTER_CYCLES].name) != 0)
+		const char *state = mt_counters_label_of(series, "state");
+
+		if (strcmp(series->name, "mailtap_cycles_total") != 0 || state == NULL)
 			continue;
 		all += (double)cells[series->cell];
-		if (strstr(series->labels, "state=\"busy\"") != NULL)
+		if (strcmp(state, "busy") == 0)
 			busy += (double)cells[series->cell];
 	}
 	return all > 0 ? busy / all : -1;

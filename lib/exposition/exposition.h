@@ -8,7 +8,8 @@
 #ifndef MT_EXPOSITION_H
 #define MT_EXPOSITION_H
 
-#include "counters.h"
+#include "base.h"
+#include "mailtap-counters.h"
 
 /** An object to expose. */
 struct mt_exposition_source {

@@ -16,31 +16,17 @@ static json_t *make_number(uint64_t value, uint64_t divisor)
 	return divisor == 1 ? json_integer((json_int_t)value) : json_real((double)value / (double)divisor);
 }
 
-static int add_label(json_t *labels, struct mt_span key, json_t *value)
-{
-	char text[64];
-
-	if (key.len >= sizeof(text)) {
-		json_decref(value);
-		return 0;
-	}
-	memcpy(text, key.data, key.len);
-	text[key.len] = 0;
-	return json_object_set_new(labels, text, value);
-}
-
 /* Result  the labels as an object, the worker among them where one is given */
 static json_t *make_labels(const struct mt_counters_view *series, const char *worker)
 {
 	json_t *labels = json_object();
-	const char *at = series->labels;
-	struct mt_span key, value;
 	int failed = labels == NULL;
 
 	if (worker != NULL)
 		failed |= json_object_set_new(labels, "worker", json_string(worker));
-	while (mt_counters_label_next(&at, &key, &value))
-		failed |= add_label(labels, key, json_stringn((const char *)value.data, value.len));
+	for (uint32_t i = 0; i < series->label_count; i++)
+		failed |=
+		    json_object_set_new(labels, series->label[i].key, json_string(series->label[i].value));
 	if (failed == 0)
 		return labels;
 	json_decref(labels);

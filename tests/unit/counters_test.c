@@ -244,6 +244,13 @@ static void a_reader_sees_what_was_published(void **state)
 	assert_string_equal(snapshot->block[1].worker, "1");
 	assert_string_equal(snapshot->block[2].worker, "control");
 	assert_int_equal(snapshot->series_count, layout->series_of[MT_COUNTER_COUNT]);
+	assert_int_equal(view->label_count, 2);
+	assert_string_equal(view->label[0].key, "protocol");
+	assert_string_equal(mt_counters_label_of(view, "security"), "starttls");
+	assert_null(mt_counters_label_of(view, "verdict"));
+	for (uint32_t i = 0; i < snapshot->series_count; i++)
+		for (uint32_t l = 0; l < snapshot->series[i].label_count; l++)
+			assert_string_equal(snapshot->series[i].label[l].value, layout->series[i].value[l]);
 	assert_string_equal(snapshot->version, "1.2.3");
 	assert_int_equal(snapshot->pid, getpid());
 	assert_int_equal(snapshot->run_start_ns, 1700000000 * MT_NS_PER_SECOND);
@@ -305,6 +312,39 @@ static void a_dead_run_is_closed_and_replaced(void **state)
 	assert_true(snapshot_of(reader)->has_writer);
 	mt_counters_reader_close(reader);
 	mt_counters_reader_close(old);
+	mt_counters_publisher_close(publisher);
+	mt_counters_layout_destroy(layout);
+}
+
+/* The old run's values stay as long as there are no others; then none of them is left. */
+static void a_renewed_reader_is_at_the_next_run(void **state)
+{
+	(void)state;
+	struct mt_counters_layout *layout = layout_of_test();
+	struct mt_counters_publisher *publisher = publisher_of_test(layout);
+	struct mt_counters_reader *reader = reader_of_test();
+	uint64_t *cells = mt_counters_cells_create(layout);
+
+	cells[MT_CELL0(FLOWS)] = 5;
+	mt_counters_publish(mt_counters_publisher_block(publisher, 0), cells, 1);
+	assert_int_equal(mt_counters_reader_renew(&reader, error, sizeof(error)), 0);
+	assert_int_equal(snapshot_of(reader)->total[MT_CELL0(FLOWS)], 5);
+	mt_counters_publisher_close(publisher);
+	assert_int_equal(mt_counters_reader_renew(&reader, error, sizeof(error)), 0);
+	assert_int_equal(snapshot_of(reader)->total[MT_CELL0(FLOWS)], 5);
+
+	publisher = publisher_of_test(layout);
+	assert_int_equal(snapshot_of(reader)->total[MT_CELL0(FLOWS)], 5);
+	assert_int_equal(mt_counters_reader_renew(&reader, error, sizeof(error)), 1);
+	assert_int_equal(snapshot_of(reader)->total[MT_CELL0(FLOWS)], 0);
+	assert_true(mt_counters_is_up(snapshot_of(reader)));
+	unlink(path);
+	assert_int_equal(mt_counters_reader_renew(&reader, error, sizeof(error)), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(mt_counters_reader_renew(&reader, error, sizeof(error)), -EBADMSG);
+	assert_true(mt_counters_is_up(snapshot_of(reader)));
+	mt_counters_reader_close(reader);
+	free(cells);
 	mt_counters_publisher_close(publisher);
 	mt_counters_layout_destroy(layout);
 }
@@ -631,6 +671,7 @@ int main(void)
 	    OBJECT_TEST(a_reader_sees_what_was_published),
 	    OBJECT_TEST(a_live_instance_keeps_its_name),
 	    OBJECT_TEST(a_dead_run_is_closed_and_replaced),
+	    OBJECT_TEST(a_renewed_reader_is_at_the_next_run),
 	    OBJECT_TEST(a_readers_lock_counts_for_nothing),
 	    OBJECT_TEST(a_planted_link_is_refused),
 	    OBJECT_TEST(what_is_no_file_is_refused),
