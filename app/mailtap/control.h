@@ -19,14 +19,13 @@ struct mt_control {
 	struct mt_record_sink *sink;
 	struct mt_parked *parked;
 	struct mt_certificates *certificates;
-	struct mt_certificate_parts *parts;   /* by worker */
-	uint64_t *cells;		      /* the control thread's own counters */
-	struct mt_counters_block *block;      /* where they are published; NULL for nowhere */
-	uint64_t duration_ns;		      /* 0: no end */
-	uint64_t next_flow_id;		      /* of the next record; the first has 1 */
-	uint64_t evidence[MT_EVIDENCE_COUNT]; /* sessions by it, for the report */
-	struct mt_record_queue *queue;	      /* finished sessions that wait for their place in order */
-	uint64_t *marks;		      /* by worker: all its sessions that were over before are here */
+	struct mt_certificate_parts *parts; /* by worker */
+	uint64_t *cells;		    /* the control thread's own counters */
+	struct mt_counters_block *block;    /* where they are published; NULL for nowhere */
+	uint64_t duration_ns;		    /* 0: no end */
+	uint64_t next_flow_id;		    /* of the next record; the first has 1 */
+	struct mt_record_queue *queue;	    /* finished sessions that wait for their place in order */
+	uint64_t *marks;		    /* by worker: all its sessions that were over before are here */
 	size_t enough;	     /* sessions in the queue at which a replay's workers are asked for a round */
 	bool is_asking;	     /* ... and have been */
 	uint64_t latest_ns;  /* over_ns of the latest session in the queue, ever */

@@ -34,8 +34,7 @@ static uint64_t sum_of_metric(const struct mt_summary *summary, const char *name
 
 int mt_summary_init(struct mt_summary *ret, const struct mt_run *run, const struct mt_control *control)
 {
-	struct mt_summary summary = {
-	    .run = run, .control = control, .total = mt_counters_cells_create(run->layout)};
+	struct mt_summary summary = {.run = run, .total = mt_counters_cells_create(run->layout)};
 	uint64_t first = UINT64_MAX, last = 0;
 
 	if (summary.total == NULL)
@@ -231,9 +230,7 @@ void mt_report_text(const struct mt_summary *summary, FILE *out)
 	fprintf(out, "\nPackets by verdict\n");
 	print_list(out, &summary->total[MT_CELL1(PACKETS, 0)], MT_VERDICT_COUNT, mt_verdict_name);
 	print_sessions(summary, out);
-	if (sum_of_sessions(summary) > 0)
-		fprintf(out, "\nEvidence\n");
-	print_list(out, summary->control->evidence, MT_EVIDENCE_COUNT, mt_evidence_name);
+	print_metric(summary, "Evidence", "mailtap_evidence_total", out);
 	print_metric(summary, "STARTTLS", "mailtap_starttls_total", out);
 	print_metric(summary, "Anomalies", "mailtap_anomalies_total", out);
 	print_metric(summary, "Authentications in clear", "mailtap_auth_total", out);
@@ -309,6 +306,17 @@ static json_t *software_of(const struct mt_summary *summary)
 	return object;
 }
 
+/* All protocols together. */
+static json_t *evidence_of(const struct mt_summary *summary)
+{
+	uint64_t sum[MT_EVIDENCE_COUNT] = {0};
+
+	for (unsigned p = 0; p < MT_PROTOCOL_COUNT; p++)
+		for (unsigned e = 0; e < MT_EVIDENCE_COUNT; e++)
+			sum[e] += summary->total[MT_CELL2(EVIDENCE, p, e)];
+	return object_of_list(sum, MT_EVIDENCE_COUNT, mt_evidence_name);
+}
+
 static json_t *workers_of(const struct mt_summary *summary)
 {
 	json_t *array = json_array();
@@ -363,8 +371,7 @@ int mt_report_json(const struct mt_summary *summary, FILE *out)
 	    object_by_protocol(&total[MT_CELL2(ANOMALIES, 0, 0)], MT_ANOMALY_COUNT, mt_anomaly_name));
 	json_object_set_new(report, "auth", auth_of(summary));
 	json_object_set_new(report, "software", software_of(summary));
-	json_object_set_new(report, "evidence",
-			    object_of_list(summary->control->evidence, MT_EVIDENCE_COUNT, mt_evidence_name));
+	json_object_set_new(report, "evidence", evidence_of(summary));
 	json_object_set_new(report, "losses", losses_of(summary));
 	json_object_set_new(report, "workers", workers_of(summary));
 	if (report == NULL || json_dumpf(report, out, JSON_INDENT(1)) != 0)

@@ -14,7 +14,6 @@
 
 struct mt_summary {
 	const struct mt_run *run;
-	const struct mt_control *control;
 	uint64_t *total;  /* all threads' counters, added up */
 	uint64_t packets; /* received, and the sum of all verdicts */
 	uint64_t bytes;	  /* received */

@@ -86,6 +86,7 @@ void mt_record_count(const struct mt_report *report, const struct mt_counters_la
 	cells[MT_CELL2(SESSIONS, facts->protocol, security)]++;
 	if (security != MT_SECURITY_IMPLICIT_TLS)
 		cells[MT_CELL2(STARTTLS, facts->protocol, mt_facts_outcome(facts))]++;
+	cells[MT_CELL2(EVIDENCE, facts->protocol, mt_facts_evidence(facts, &report->end))]++;
 	cells[MT_CELL1(MESSAGES, facts->protocol)] += facts->messages;
 	cells[MT_CELL1(TLS_REQUIRED, facts->protocol)] += facts->is_tls_required;
 	if (facts->greeting_ns != 0)

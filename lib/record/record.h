@@ -29,8 +29,8 @@ char *mt_record_format(const struct mt_report *report, uint64_t flow_id, const s
 void mt_record_community_id(const struct mt_mail_ends *ends, char ret[MT_RECORD_COMMUNITY_SIZE]);
 
 /**
- * Count a finished session: sessions, starttls, auth, anomalies, banners, messages, TLS, certificates,
- * histograms.
+ * Count a finished session: sessions, starttls, evidence, auth, anomalies, banners, messages, TLS,
+ * certificates, histograms.
  * Flows, reasons and losses are the worker's to count.
  * report   as mt_record_format() takes it
  * layout   says where a product's cell is

@@ -22,6 +22,7 @@ SHARED_MEMORY = pathlib.Path("/dev/shm")
 METRICS = [
     ("mailtap_sessions_total", ("protocol", "security"), "sessions"),
     ("mailtap_starttls_total", ("protocol", "outcome"), "starttls"),
+    ("mailtap_evidence_total", ("evidence",), "evidence"),
     ("mailtap_auth_total", ("protocol", "mechanism", "outcome"), "auth"),
     ("mailtap_anomalies_total", ("protocol", "kind"), "anomalies"),
     ("mailtap_banners_total", ("protocol", "software"), "software"),

@@ -490,6 +490,7 @@ static void a_session_is_counted_once_everywhere(void **state)
 	mt_record_count(&report, counting.layout, &sample_banners, counting.cells);
 	assert_int_equal(take(&counting, MT_CELL2(SESSIONS, imap, MT_SECURITY_STARTTLS)), 1);
 	assert_int_equal(take(&counting, MT_CELL2(STARTTLS, imap, MT_OUTCOME_ESTABLISHED)), 1);
+	assert_int_equal(take(&counting, MT_CELL2(EVIDENCE, imap, MT_EVIDENCE_GAP)), 1);
 	assert_int_equal(take(&counting, MT_CELL3(AUTH, imap, MT_MECHANISM_CRAM_MD5, MT_AUTH_FAILURE)), 1);
 	assert_int_equal(take(&counting, MT_CELL3(AUTH, imap, MT_MECHANISM_OTHER, MT_AUTH_UNKNOWN)), 1);
 	assert_int_equal(take(&counting, MT_CELL2(ANOMALIES, imap, MT_ANOMALY_CLIENT_INJECTION)), 1);
@@ -576,6 +577,7 @@ static void a_session_of_which_nothing_is_known_counts_as_that(void **state)
 	mt_record_count(&report, counting.layout, &sample_banners, counting.cells);
 	assert_int_equal(take(&counting, MT_CELL2(SESSIONS, MT_PROTOCOL_SMTP, MT_SECURITY_UNKNOWN)), 1);
 	assert_int_equal(take(&counting, MT_CELL2(STARTTLS, MT_PROTOCOL_SMTP, MT_OUTCOME_UNKNOWN)), 1);
+	assert_int_equal(take(&counting, MT_CELL2(EVIDENCE, MT_PROTOCOL_SMTP, MT_EVIDENCE_MIDSTREAM)), 1);
 	assert_nothing_left(&counting);
 	stop_counting(&counting);
 }
@@ -595,6 +597,7 @@ static void implicit_tls_has_no_starttls_outcome(void **state)
 	report.facts.established_ns = 5;
 	mt_record_count(&report, counting.layout, NULL, counting.cells);
 	assert_int_equal(take(&counting, MT_CELL2(SESSIONS, pop3, MT_SECURITY_IMPLICIT_TLS)), 1);
+	assert_int_equal(take(&counting, MT_CELL2(EVIDENCE, pop3, MT_EVIDENCE_MIDSTREAM)), 1);
 	assert_int_equal(take(&counting, MT_CELL2(TLS_SESSIONS, pop3, MT_TLS_VERSION_UNKNOWN)), 1);
 	assert_observed(&counting, MT_CELL1(TLS_HANDSHAKE, pop3), 0);
 	assert_nothing_left(&counting);
@@ -620,6 +623,7 @@ static void a_greeting_counts_from_the_syn_where_no_synack_was_seen(void **state
 			 1);
 	assert_int_equal(take(&counting, MT_CELL2(SESSIONS, smtp, MT_SECURITY_UNKNOWN)), 1);
 	assert_int_equal(take(&counting, MT_CELL2(STARTTLS, smtp, MT_OUTCOME_UNKNOWN)), 1);
+	assert_int_equal(take(&counting, MT_CELL2(EVIDENCE, smtp, MT_EVIDENCE_MIDSTREAM)), 1);
 	assert_nothing_left(&counting);
 	stop_counting(&counting);
 }
