@@ -304,7 +304,9 @@ static enum mt_exit open_counters(struct program *program)
 	if (rc == 0)
 		return MT_EXIT_DONE;
 	warnx("--counters %s: %s", start.name,
-	      rc == -EBUSY ? "a running instance has this name" : strerror(-rc));
+	      rc == -EBUSY		      ? "a running instance has this name"
+	      : rc == -EEXIST || rc == -ELOOP ? "what has this name in /dev/shm is no object of counters"
+					      : strerror(-rc));
 	return MT_EXIT_USAGE;
 }
 

@@ -14,10 +14,9 @@
 #include "counters_priv.h"
 #include "shared_priv.h"
 
-#define BLOCKS_ALIGN  4096 /* blocks begin on a page: none shares one with the directory */
-#define BLOCK_ALIGN   128  /* two lines: the processor fetches them in pairs */
-#define PLACE_TRIES   16   /* each try after the first means that somebody else changed the name meanwhile */
-#define BUILDING_SIZE (MT_COUNTERS_PATH_SIZE + 32)
+#define BLOCKS_ALIGN 4096 /* blocks begin on a page: none shares one with the directory */
+#define BLOCK_ALIGN  128  /* two lines: the processor fetches them in pairs */
+#define PLACE_TRIES  16	  /* each try after the first means that somebody else changed the name meanwhile */
 
 struct mt_counters_block {
 	struct mt_counters_shared_block *shared;
@@ -177,35 +176,67 @@ static void fill_object(struct mt_counters_header *header, const struct plan *pl
 	}
 }
 
-/* A new, empty file under a name that nobody can foresee. Locked before anyone else may open it. */
-static int create_building(char path[BUILDING_SIZE], const char *name)
+/*
+ * A file without a name: a start that dies leaves nothing behind, and nobody can have planted it. Locked
+ * before anyone else can come across it.
+ */
+static int create_nameless(void)
 {
+	int fd = open(MT_COUNTERS_DIR, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+
+	if (fd >= 0 && !lock_as_writer(fd)) {
+		int error = -errno;
+
+		close(fd);
+		return error;
+	}
+	return fd >= 0 ? fd : -errno;
+}
+
+/* Give it a name that is free. Result  0, -EEXIST, or another -errno */
+static int link_as(int fd, const char *path)
+{
+	char self[32];
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ? 0 : -errno;
+}
+
+/* Give it a name that is taken: by way of another that nobody can foresee. */
+static int link_over(int fd, const char *path)
+{
+	char aside[MT_COUNTERS_PATH_SIZE + 32];
 	uint64_t chance;
+	int result;
 
 	if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance))
 		return -EIO;
-	snprintf(path, BUILDING_SIZE, "%s.%s.%016llx", MT_COUNTERS_DIR, name, (unsigned long long)chance);
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	if (lock_as_writer(fd))
-		return fd;
-	int error = -errno;
-	close(fd);
-	unlink(path);
-	return error;
+	snprintf(aside, sizeof(aside), "%s.%016llx", path, (unsigned long long)chance);
+	result = link_as(fd, aside);
+	if (result == 0 && rename(aside, path) != 0) {
+		result = -errno;
+		unlink(aside);
+	}
+	return result;
+}
+
+/* Result  false where it is not ours to replace: some other program's, or planted there */
+static bool is_object(int fd, struct stat *ret)
+{
+	struct mt_counters_header header;
+
+	return fstat(fd, ret) == 0 && S_ISREG(ret->st_mode) &&
+	       pread(fd, &header, sizeof(header), 0) == sizeof(header) &&
+	       memcmp(header.magic, MT_COUNTERS_MAGIC, sizeof(header.magic)) == 0;
 }
 
 /* Tell those who still read a dead run's object. Only where the object is ours to write. */
 static void mark_closed(int fd, const struct stat *status)
 {
-	struct mt_counters_header header;
 	uint32_t closed = MT_COUNTERS_CLOSED;
 
-	if (status->st_uid != geteuid() || pread(fd, &header, sizeof(header), 0) != sizeof(header) ||
-	    memcmp(header.magic, MT_COUNTERS_MAGIC, sizeof(header.magic)) != 0)
-		return;
-	if (pwrite(fd, &closed, sizeof(closed), offsetof(struct mt_counters_header, state)) != sizeof(closed))
+	if (status->st_uid != geteuid() ||
+	    pwrite(fd, &closed, sizeof(closed), offsetof(struct mt_counters_header, state)) != sizeof(closed))
 		return; /* its readers see the missing lock all the same */
 }
 
@@ -214,7 +245,7 @@ static void mark_closed(int fd, const struct stat *status)
  * programs that start at once one finds the other's lock.
  * Result  0, -EAGAIN (the name changed hands: look again), or why it must stay
  */
-static int replace_leftover(const char *building, const char *path)
+static int replace_leftover(int ours, const char *path)
 {
 	struct stat status, named;
 	int result = -EAGAIN;
@@ -222,7 +253,7 @@ static int replace_leftover(const char *building, const char *path)
 
 	if (fd < 0)
 		return errno == ENOENT ? -EAGAIN : errno == EISDIR ? -EEXIST : -errno;
-	if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+	if (!is_object(fd, &status)) {
 		result = -EEXIST;
 		goto close_leftover;
 	}
@@ -232,21 +263,21 @@ static int replace_leftover(const char *building, const char *path)
 	}
 	if (lstat(path, &named) == 0 && named.st_dev == status.st_dev && named.st_ino == status.st_ino) {
 		mark_closed(fd, &status);
-		result = rename(building, path) == 0 ? 0 : -errno;
+		result = link_over(ours, path);
 	}
 close_leftover:
 	close(fd);
 	return result;
 }
 
-static int show_under_name(const char *building, const char *path)
+static int show_under_name(int fd, const char *path)
 {
 	int result = -EAGAIN;
 
 	for (unsigned i = 0; i < PLACE_TRIES && result == -EAGAIN; i++) {
-		if (renameat2(AT_FDCWD, building, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
-			return 0;
-		result = errno == EEXIST ? replace_leftover(building, path) : -errno;
+		result = link_as(fd, path);
+		if (result == -EEXIST)
+			result = replace_leftover(fd, path);
 	}
 	return result;
 }
@@ -273,7 +304,7 @@ static struct mt_counters_publisher *create_handles(struct mt_counters_header *h
 int mt_counters_publisher_open(struct mt_counters_publisher **ret, const struct mt_counters_layout *layout,
 			       const struct mt_counters_start *start)
 {
-	char path[MT_COUNTERS_PATH_SIZE], building[BUILDING_SIZE];
+	char path[MT_COUNTERS_PATH_SIZE];
 	struct plan plan = plan_object(layout, start->workers + 1);
 	struct mt_counters_header *header;
 	struct mt_counters_publisher *publisher;
@@ -283,16 +314,16 @@ int mt_counters_publisher_open(struct mt_counters_publisher **ret, const struct 
 		return result;
 	if (plan.total_bytes > UINT32_MAX)
 		return -EFBIG;
-	fd = create_building(building, start->name);
+	fd = create_nameless();
 	if (fd < 0)
 		return fd;
 	result = -posix_fallocate(fd, 0, (off_t)plan.total_bytes);
 	if (result != 0)
-		goto remove_building;
+		goto close_object;
 	result = -ENOMEM;
 	header = mmap(NULL, plan.total_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (header == MAP_FAILED)
-		goto remove_building;
+		goto close_object;
 	fill_object(header, &plan, layout, start);
 	publisher = create_handles(header, fd);
 	if (publisher == NULL)
@@ -300,7 +331,7 @@ int mt_counters_publisher_open(struct mt_counters_publisher **ret, const struct 
 	/* The last store into it: a reader that sees live (acquire, in mt_counters_read) sees all the rest.
 	 */
 	atomic_store_explicit(&header->state, MT_COUNTERS_LIVE, memory_order_release);
-	result = fchmod(fd, 0644) == 0 ? show_under_name(building, path) : -errno;
+	result = fchmod(fd, 0644) == 0 ? show_under_name(fd, path) : -errno;
 	if (result != 0)
 		goto free_publisher;
 	*ret = publisher;
@@ -310,8 +341,7 @@ free_publisher:
 	free(publisher);
 unmap_object:
 	munmap(header, plan.total_bytes);
-remove_building:
-	unlink(building);
+close_object:
 	close(fd);
 	return result;
 }

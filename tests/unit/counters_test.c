@@ -402,7 +402,7 @@ static void a_planted_link_is_refused(void **state)
 	unlink(target);
 }
 
-static void what_is_no_file_is_refused(void **state)
+static void what_is_no_object_is_refused(void **state)
 {
 	(void)state;
 	assert_int_equal(mkfifo(path, 0600), 0);
@@ -413,6 +413,13 @@ static void what_is_no_file_is_refused(void **state)
 	assert_int_equal(try_to_open(object), -EEXIST);
 	assert_int_equal(try_to_read(), -EBADMSG);
 	rmdir(path);
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, "somebody's", 10), 10);
+	assert_int_equal(try_to_open(object), -EEXIST);
+	assert_int_equal(try_to_read(), -EBADMSG);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 10);
+	close(fd);
+	unlink(path);
 	assert_int_equal(try_to_read(), -ENOENT);
 	assert_non_null(strstr(error, object));
 }
@@ -674,7 +681,7 @@ int main(void)
 	    OBJECT_TEST(a_renewed_reader_is_at_the_next_run),
 	    OBJECT_TEST(a_readers_lock_counts_for_nothing),
 	    OBJECT_TEST(a_planted_link_is_refused),
-	    OBJECT_TEST(what_is_no_file_is_refused),
+	    OBJECT_TEST(what_is_no_object_is_refused),
 	    OBJECT_TEST(an_unknown_owner_is_refused),
 	    OBJECT_TEST(a_damaged_object_is_refused),
 	    OBJECT_TEST(an_unknown_kind_is_left_out),
