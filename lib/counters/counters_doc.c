@@ -75,6 +75,9 @@ int main(void)
 	    "| `mailtap_start_time_seconds` | gauge | - | When the run began, since 1970. |\n"
 	    "| `mailtap_up` | gauge | - | 1 where a living process writes these counters. |\n"
 	    "| `mailtap_heartbeat_age_seconds` | gauge | `worker` | Time since a worker last published. |\n"
+	    "| `mailtap_stale` | gauge | `worker` | 1 where a worker's values could not be read whole: they "
+	    "are "
+	    "older ones. |\n"
 	    "| `mailtap_poll_busy_ratio` | gauge | `worker` | Share of cycles in polls that brought packets, "
 	    "since the start. |\n");
 	printf("\n## Values of the labels\n\n| label | values |\n|---|---|\n");

@@ -122,6 +122,18 @@ static void write_heartbeat(FILE *out, const char *base, const struct mt_exposit
 	}
 }
 
+static void write_stale(FILE *out, const char *base, const struct mt_exposition_source *source)
+{
+	const struct mt_counters_snapshot *snapshot = source->snapshot;
+	char worker[32];
+
+	for (uint32_t i = 0; snapshot != NULL && i < snapshot->block_count; i++) {
+		write_name(out, "mailtap_stale", "",
+			   (const char *const[MOST_LABELS]){base, worker_label(worker, &snapshot->block[i])});
+		fprintf(out, "%d\n", snapshot->block[i].is_stale);
+	}
+}
+
 static void write_busy(FILE *out, const char *base, const struct mt_exposition_source *source)
 {
 	const struct mt_counters_snapshot *snapshot = source->snapshot;
@@ -144,6 +156,8 @@ static const struct family made[] = {
     {"mailtap_up", "gauge", "", "1 where a living process writes these counters.", write_up},
     {"mailtap_heartbeat_age_seconds", "gauge", "seconds", "Time since a worker last published.",
      write_heartbeat},
+    {"mailtap_stale", "gauge", "", "1 where a worker's values could not be read whole: they are older ones.",
+     write_stale},
     {"mailtap_poll_busy_ratio", "gauge", "ratio",
      "Share of cycles in polls that brought packets, since the start.", write_busy},
 };
