@@ -291,6 +291,7 @@ static unsigned serve_inbox(struct mt_worker *worker)
 	unsigned n = rte_ring_sc_dequeue_burst(worker->inbox, (void **)mbufs, MT_BURST, NULL), own = 0,
 		 done_count = 0;
 
+	worker->cells[MT_CELL0(TAKEN_OVER)] += n;
 	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
 	for (unsigned i = 0; i < n; i++) {
@@ -525,6 +526,8 @@ static void publish(struct mt_worker *worker, uint64_t tsc)
 {
 	struct timespec now;
 
+	worker->cells[MT_CELL0(RECEIVED)] = worker->received;
+	worker->cells[MT_CELL0(RECEIVED_BYTES)] = worker->received_bytes;
 	clock_gettime(CLOCK_MONOTONIC, &now); /* as in anchor_clock() */
 	mt_counters_publish(worker->block, worker->cells,
 			    (uint64_t)now.tv_sec * MT_NS_PER_SECOND + (uint64_t)now.tv_nsec);
