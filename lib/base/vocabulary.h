@@ -178,9 +178,11 @@
 	X(LOSS, TEXT_LIMIT, "text_limit")	/* facts that found no place in the record */                \
 	X(LOSS, RECORD_RING_FULL, "record_ring_full") /* records: the ring to the control thread was full */ \
 	X(LOSS, CERTIFICATE_RING_FULL, "certificate_ring_full") /* certificates: the same ring was full */   \
-	X(LOSS, PARKED_FULL, "parked_full")   /* records written early: the pool of the parked was full */   \
-	X(LOSS, RECORD_SINK, "record_sink")   /* records: the file could not be written */                   \
-	X(LOSS, FLOW_EVICTED, "flow_evicted") /* idle decided flows that made room */
+	X(LOSS, PARKED_FULL, "parked_full") /* records written early: the pool of the parked was full */     \
+	X(LOSS, RECORD_SINK, "record_sink") /* records: the file could not be written */                     \
+	X(LOSS, SERVER_MEMORY_FULL, "server_memory_full") /* servers forgotten that made room for others */  \
+	X(LOSS, RETRY_MEMORY_FULL, "retry_memory_full")	  /* failed upgrades forgotten likewise */           \
+	X(LOSS, FLOW_EVICTED, "flow_evicted")		  /* idle decided flows that made room */
 
 #define MT_POLL_LIST(X) X(POLL, BUSY, "busy") X(POLL, IDLE, "idle")
 
