@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 the mailtap authors */
-#include "framing.h"
-
 #include <assert.h>
 
-/* How much of CRLF.CRLF has been seen. A body begins right behind a line end. */
-enum dot { DOT_TEXT, DOT_CR, DOT_LINE_START, DOT_DOT, DOT_DOT_CR };
+#include "framing_priv.h"
 
 enum brace { BRACE_NONE, BRACE_OPEN, BRACE_DIGITS, BRACE_SIGN, BRACE_CLOSED };
 
@@ -208,54 +205,6 @@ static enum mt_framing_event read_line(struct mt_framer *framer, struct mt_span 
 	return MT_FRAMING_LINE;
 }
 
-static uint8_t step_dot(const struct mt_framer *framer, uint8_t dot, uint8_t c)
-{
-	/* Towards the client a lone LF ends a line too: no server's list must swallow the session. */
-	bool is_lenient = framer->direction == MT_TO_CLIENT;
-
-	switch (c) {
-	case '\r':
-		return dot == DOT_DOT ? DOT_DOT_CR : DOT_CR;
-	case '\n':
-		return dot == DOT_CR || is_lenient ? DOT_LINE_START : DOT_TEXT;
-	case '.':
-		return dot == DOT_LINE_START ? DOT_DOT : DOT_TEXT;
-	default:
-		return DOT_TEXT;
-	}
-}
-
-static enum mt_framing_event read_body(struct mt_framer *framer, struct mt_span bytes, size_t *taken)
-{
-	uint8_t dot = framer->dot;
-
-	for (size_t i = 0; i < bytes.len; i++) {
-		if (dot == DOT_TEXT) {
-			/* Nothing but a CR, or leniently an LF, can begin the end: jump to the next LF's eve.
-			 */
-			const uint8_t *lf = memchr(bytes.data + i, '\n', bytes.len - i);
-			size_t at = lf == NULL ? bytes.len - 1 : (size_t)(lf - bytes.data);
-
-			if (at > i)
-				dot = bytes.data[at - 1] == '\r' ? DOT_CR : DOT_TEXT;
-			i = at;
-		}
-		uint8_t c = bytes.data[i];
-		bool is_end =
-		    c == '\n' && (dot == DOT_DOT_CR || (dot == DOT_DOT && framer->direction == MT_TO_CLIENT));
-
-		if (is_end) {
-			framer->mode = MT_FRAMING_LINES;
-			*taken = i + 1;
-			return MT_FRAMING_SKIPPED;
-		}
-		dot = step_dot(framer, dot, c);
-	}
-	framer->dot = dot;
-	*taken = bytes.len;
-	return MT_FRAMING_MORE;
-}
-
 static enum mt_framing_event read_count(struct mt_framer *framer, struct mt_span bytes, size_t *taken)
 {
 	*taken = bytes.len < framer->count ? bytes.len : (size_t)framer->count;
@@ -287,7 +236,7 @@ enum mt_framing_event mt_framer_read(struct mt_framer *framer, struct mt_span by
 		*taken = bytes.len;
 		return event;
 	case MT_FRAMING_BODY:
-		return read_body(framer, bytes, taken);
+		return mt_framing_read_body(framer, bytes, taken);
 	case MT_FRAMING_COUNT:
 		return read_count(framer, bytes, taken);
 	case MT_FRAMING_LINES:
@@ -310,7 +259,7 @@ void mt_framer_gap(struct mt_framer *framer, uint32_t missing_bytes)
 		return;
 	}
 	if (framer->mode == MT_FRAMING_BODY) {
-		framer->dot = DOT_TEXT;
+		mt_framing_lose_body(framer);
 		return;
 	}
 	if (framer->mode == MT_FRAMING_COUNT)
@@ -323,7 +272,7 @@ void mt_framer_set(struct mt_framer *framer, enum mt_framing_mode mode, uint64_t
 {
 	framer->mode = (uint8_t)(mode == MT_FRAMING_COUNT && count == 0 ? MT_FRAMING_LINES : mode);
 	framer->count = count;
-	framer->dot = DOT_LINE_START;
+	mt_framing_begin_body(framer);
 }
 
 void mt_framer_wipe(struct mt_framer *framer)

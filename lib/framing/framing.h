@@ -19,9 +19,9 @@
 
 enum mt_framing_mode {
 	MT_FRAMING_LINES,
-	MT_FRAMING_BODY,   /* skip up to CRLF.CRLF (RFC 5321 4.1.1.4, RFC 1939 3) */
-	MT_FRAMING_COUNT,  /* skip so many bytes */
-	MT_FRAMING_WAIT,   /* take nothing: an answer of the other side decides how to read on */
+	MT_FRAMING_BODY,  /* skip up to CRLF.CRLF (RFC 5321 4.1.1.4, RFC 1939 3), and note what looks alike */
+	MT_FRAMING_COUNT, /* skip so many bytes */
+	MT_FRAMING_WAIT,  /* take nothing: an answer of the other side decides how to read on */
 	MT_FRAMING_SECRET, /* the next line is given with no text at all, then LINES: a SASL response */
 	MT_FRAMING_SKIP,   /* skip everything */
 };
@@ -42,25 +42,31 @@ struct mt_line {
 };
 
 struct mt_framer {
-	uint8_t mode;	     /* enum mt_framing_mode */
-	uint8_t direction;   /* enum mt_direction */
-	uint8_t words_shown; /* to_client: words shown of a line; 0 all */
-	bool has_literals;   /* IMAP: look for {n} at line ends */
-	bool is_resyncing;   /* a gap: what comes before the next line end is dropped */
-	uint8_t dot;	     /* BODY: how much of CRLF.CRLF has been seen */
-	bool is_sealed;	     /* nothing more of the straddling line may be shown */
-	uint8_t brace;	     /* how much of {n} the straddling line ends in */
-	bool has_sign;	     /* ... with a + or - before the closing brace */
-	uint16_t cr_run;     /* CRs that the straddling line ends in so far */
-	uint64_t count;	     /* COUNT: bytes left */
-	uint64_t literal;    /* n of the literal being read */
-	uint32_t line_bytes; /* of the straddling line, so far */
-	uint32_t line_seq;   /* of its first byte */
-	uint16_t len;	     /* bytes in buffer */
-	uint16_t limit;	     /* of them at most */
-	uint32_t lone_lf;    /* lines that ended without CR, since the owner last took the number */
-	uint32_t over_limit; /* lines over the limit, likewise */
-	uint8_t *buffer;     /* kept: limit bytes */
+	uint8_t mode;	      /* enum mt_framing_mode */
+	uint8_t direction;    /* enum mt_direction */
+	uint8_t words_shown;  /* to_client: words shown of a line; 0 all */
+	bool has_literals;    /* IMAP: look for {n} at line ends */
+	bool is_resyncing;    /* a gap: what comes before the next line end is dropped */
+	bool is_sealed;	      /* nothing more of the straddling line may be shown */
+	uint8_t brace;	      /* how much of {n} the straddling line ends in */
+	bool has_sign;	      /* ... with a + or - before the closing brace */
+	uint16_t cr_run;      /* CRs that the straddling line ends in so far */
+	uint64_t count;	      /* COUNT: bytes left */
+	uint64_t literal;     /* n of the literal being read */
+	uint32_t line_bytes;  /* of the straddling line, so far */
+	uint32_t line_seq;    /* of its first byte */
+	uint16_t len;	      /* bytes in buffer */
+	uint16_t limit;	      /* of them at most */
+	uint32_t lone_lf;     /* lines that ended without CR, since the owner last took the number */
+	uint32_t over_limit;  /* lines over the limit, likewise */
+	uint32_t look_alikes; /* to_server: dots in bodies that some server takes for the end of data */
+	struct {
+		uint8_t place;	       /* what the last bytes are: see body.c */
+		uint8_t before;	       /* the line break before the dot, or the last bytes themselves */
+		bool is_padded;	       /* ... with a NUL beside the dot */
+		bool is_at_look_alike; /* the last byte read completed one of look_alikes */
+	} body;
+	uint8_t *buffer; /* kept: limit bytes */
 };
 
 enum mt_framing_event {

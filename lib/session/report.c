@@ -48,6 +48,8 @@ static void conclude(struct session *session)
 	};
 
 	conclude_tls(session, is_seen);
+	if (session->mail.framer[MT_TO_SERVER].look_alikes > 0)
+		mt_dialogue_flag(&session->mail, MT_ANOMALY_SMUGGLING_END_OF_DATA);
 	/* CONTRACT.md 2: a line of the server, or of the only side seen; a client's alone says nothing on a
 	 * port of implicit TLS. */
 	facts->is_dialogue_seen =

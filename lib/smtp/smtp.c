@@ -166,10 +166,17 @@ static void read_commands(struct mt_turn *turn)
 	mt_framer_set(client_of(turn), MT_FRAMING_LINES, 0);
 }
 
+/* The server answers in the middle of a body. Where that body stands at a dot that only looks like its end,
+ * this server took it for one; else the end was lost, and what comes next may be the rest of a line. */
 static void leave_body(struct mt_turn *turn)
 {
+	bool is_taken = client_of(turn)->body.is_at_look_alike;
+
 	read_commands(turn);
-	mt_framer_gap(client_of(turn), 0);
+	if (is_taken)
+		turn->mail->facts.messages += turn->code / 100 == 2;
+	else
+		mt_framer_gap(client_of(turn), 0);
 	smtp_of(turn->mail)->pending.is_uncertain = true;
 }
 

@@ -257,6 +257,146 @@ static void a_body_ends_at_its_dot_and_nowhere_else(void **state)
 	expect(body, "no end\r\nSTARTTLS\r\n", "");
 }
 
+/* X8: the sequences of SEC Consult's scanner (2023), the rest of the cross product, and what is none. */
+static void dots_that_look_like_the_end_are_counted(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+		unsigned look_alikes;
+	} bodies[] = {
+#define BODY(text, look_alikes) {text, sizeof(text) - 1, look_alikes}
+	    BODY("a\n.\nb", 1),
+	    BODY("a\n.\rb", 1),
+	    BODY("a\n.\r\nb", 1),
+	    BODY("a\r.\nb", 1),
+	    BODY("a\r.\rb", 1),
+	    BODY("a\r.\r\nb", 1),
+	    BODY("a\r\n.\nb", 1),
+	    BODY("a\r\n.\rb", 1),
+	    BODY("a\r\n.\r\r\nb", 1),
+	    BODY("a\r\r\n.\r\r\nb", 1),
+	    BODY("a\r\n\0.\r\nb", 1),
+	    BODY("a\r\n.\0\r\nb", 1),
+	    BODY(".\nb", 1),
+	    BODY("a\n.\n.\r.\r\nb", 3),
+	    BODY("a\r\n..\r\nb", 0), /* 4.5.2: stuffed, safe */
+	    BODY("a\n..\nb\r..\rc", 0),
+	    BODY("a\r\n.b\r\n. \r\n.\t\n", 0),
+	    BODY("a.\nb .\r\nc\t.\n", 0),
+	    BODY("a\n\n\r\r\n\r", 0),
+#undef BODY
+	};
+
+	(void)state;
+	for (size_t i = 0; i < MT_ARRAY_LEN(bodies); i++)
+		for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++) {
+			struct reading reading;
+
+			begin(&reading, direction);
+			mt_framer_set(&reading.framer, MT_FRAMING_BODY, 0);
+			feed(&reading, mt_span(bodies[i].bytes, bodies[i].len), CHUNK);
+			assert_int_equal(reading.framer.look_alikes,
+					 direction == MT_TO_SERVER ? bodies[i].look_alikes : 0);
+		}
+}
+
+/** What a body comes to, looked at with all of it in hand. */
+struct body_end {
+	size_t end; /* behind the end of data; 0 where there is none */
+	unsigned look_alikes;
+};
+
+static bool is_same(struct body_end a, struct body_end b)
+{
+	return a.end == b.end && a.look_alikes == b.look_alikes;
+}
+
+enum { NO_BREAK, CRLF, LF, CR };
+
+static unsigned break_before(struct mt_span body, size_t at)
+{
+	if (at == 0)
+		return CRLF;
+	if (body.data[at - 1] == '\n')
+		return at > 1 && body.data[at - 2] == '\r' ? CRLF : LF;
+	return body.data[at - 1] == '\r' ? CR : NO_BREAK;
+}
+
+static unsigned break_behind(struct mt_span body, size_t at)
+{
+	if (at < body.len && body.data[at] == '\n')
+		return LF;
+	if (at + 1 >= body.len || body.data[at] != '\r')
+		return NO_BREAK;
+	return body.data[at + 1] == '\n' ? CRLF : CR;
+}
+
+static struct body_end look_at(struct mt_span body)
+{
+	struct body_end result = {0};
+
+	for (size_t dot = 0; dot < body.len; dot++) {
+		bool has_nul = dot > 0 && body.data[dot - 1] == 0;
+		unsigned before = break_before(body, dot - has_nul);
+		bool has_nul_behind = !has_nul && dot + 1 < body.len && body.data[dot + 1] == 0;
+		unsigned behind = break_behind(body, dot + 1 + has_nul_behind);
+
+		if (body.data[dot] != '.' || before == NO_BREAK || behind == NO_BREAK)
+			continue;
+		if (before == CRLF && behind == CRLF && !has_nul && !has_nul_behind) {
+			result.end = dot + 3;
+			return result;
+		}
+		result.look_alikes++;
+	}
+	return result;
+}
+
+/* What the framer makes of it, cut in two. */
+static struct body_end read_body(struct mt_span body, size_t first)
+{
+	struct mt_framer framer;
+	uint8_t buffer[LIMIT];
+	struct mt_line line;
+	size_t taken, more = 0;
+
+	mt_framer_init(&framer, MT_TO_SERVER, buffer, LIMIT);
+	mt_framer_set(&framer, MT_FRAMING_BODY, 0);
+	mt_framer_read(&framer, mt_span_first(body, first), 0, 0, false, 0, &taken, &line);
+	if (framer.mode == MT_FRAMING_BODY)
+		mt_framer_read(&framer, mt_span_after(body, first), 0, 0, false, 0, &more, &line);
+	return (struct body_end){framer.mode == MT_FRAMING_BODY ? 0 : taken + more, framer.look_alikes};
+}
+
+/* X8: every short body of the bytes that matter, alone and between blocks of text, cut at every place. */
+static void every_short_body_comes_to_what_a_look_at_all_of_it_says(void **state)
+{
+	static const char bytes[] = {'\r', '\n', '.', 0, 'a'};
+	enum { FREE = 6, TEXT = 20 };
+	char body[TEXT + FREE + TEXT];
+	unsigned count = 1;
+
+	(void)state;
+	for (unsigned i = 0; i < FREE; i++)
+		count *= sizeof(bytes);
+	memset(body, 'a', sizeof(body));
+	for (unsigned number = 0; number < count; number++) {
+		unsigned rest = number;
+
+		for (size_t i = TEXT; i < TEXT + FREE; i++, rest /= sizeof(bytes))
+			body[i] = bytes[rest % sizeof(bytes)];
+		struct mt_span short_one = mt_span(body + TEXT, FREE), long_one = mt_span(body, sizeof(body));
+		for (size_t first = 0; first <= FREE; first++) {
+			struct body_end alone = read_body(short_one, first),
+					within = read_body(long_one, TEXT + first);
+
+			if (!is_same(alone, look_at(short_one)) || !is_same(within, look_at(long_one)))
+				fail_msg("body %u, cut at %zu", number, first);
+		}
+	}
+}
+
 static void a_list_towards_the_client_may_end_at_lone_lfs(void **state)
 {
 	(void)state;
@@ -500,6 +640,8 @@ int main(void)
 	    cmocka_unit_test(a_literal_is_seen_however_long_its_number_and_its_line),
 	    cmocka_unit_test(an_absurd_literal_never_becomes_a_small_one),
 	    cmocka_unit_test(a_body_ends_at_its_dot_and_nowhere_else),
+	    cmocka_unit_test(dots_that_look_like_the_end_are_counted),
+	    cmocka_unit_test(every_short_body_comes_to_what_a_look_at_all_of_it_says),
 	    cmocka_unit_test(a_list_towards_the_client_may_end_at_lone_lfs),
 	    cmocka_unit_test(counted_bytes_are_no_lines),
 	    cmocka_unit_test(missing_bytes_are_counted_off),
