@@ -31,7 +31,7 @@
 
 /* ---- Signals ---- */
 
-static volatile sig_atomic_t is_ending, is_reopening;
+static volatile sig_atomic_t is_ending, is_reloading;
 
 static void note_end(int number)
 {
@@ -39,10 +39,10 @@ static void note_end(int number)
 	is_ending = 1;
 }
 
-static void note_reopen(int number)
+static void note_reload(int number)
 {
 	(void)number;
-	is_reopening = 1;
+	is_reloading = 1;
 }
 
 void mt_control_catch_signals(void)
@@ -52,7 +52,7 @@ void mt_control_catch_signals(void)
 		void (*handler)(int);
 	} signals[] = {{SIGINT, note_end},
 		       {SIGTERM, note_end},
-		       {SIGHUP, note_reopen},
+		       {SIGHUP, note_reload},
 		       {SIGPIPE, SIG_IGN},
 		       {SIGXFSZ, SIG_IGN}};
 
@@ -72,7 +72,7 @@ static void write_line(struct mt_control *control, const struct mt_report *repor
 	char *line = NULL;
 
 	if (!mt_record_sink_is_none(control->sink))
-		line = mt_record_format(report, flow_id, control->run->banners);
+		line = mt_record_format(report, flow_id, mt_patterns_banners(control->run->patterns));
 	mt_record_sink_write(control->sink, line);
 	free(line);
 }
@@ -84,7 +84,8 @@ static void write_record(struct mt_control *control, const struct mt_report *rep
 		control->cells[MT_CELL0(RECORDS_LATE)]++;
 	else
 		control->written_ns = report->end.over_ns;
-	mt_record_count(report, control->run->layout, control->run->banners, control->cells);
+	mt_record_count(report, control->run->layout, mt_patterns_banners(control->run->patterns),
+			control->cells);
 	write_line(control, report);
 }
 
@@ -294,6 +295,26 @@ static void count_ports(struct mt_control *control)
 	control->stats_tsc = rte_rdtsc();
 }
 
+/* ---- Reloading ---- */
+
+/* Nothing that cannot be had anew is given up: the old stays in use, and the operator is told. */
+static void reload(struct mt_control *control)
+{
+	char error[512] = "";
+	int rc = mt_patterns_reload(control->run->patterns, error, sizeof(error));
+
+	/* Two signals in short succession: some worker has not yet polled since the first. */
+	if (rc == -EBUSY)
+		return;
+	is_reloading = 0;
+	control->cells[MT_CELL1(RELOADS, rc == 0 ? MT_RELOAD_DONE : MT_RELOAD_REFUSED)]++;
+	if (rc != 0)
+		warnx("%s; the old patterns stay in use", error);
+	rc = mt_record_sink_reopen(control->sink);
+	if (rc != 0)
+		warnx("the records cannot be reopened: %s; the old file stays in use", strerror(-rc));
+}
+
 /* ---- The run ---- */
 
 static bool have_all(const struct mt_control *control, enum mt_worker_state state)
@@ -327,13 +348,9 @@ static void turn(struct mt_control *control)
 	bool is_idle = take_reports(control) == 0;
 
 	keep_order(control);
-	if (is_reopening) {
-		is_reopening = 0;
-		int rc = mt_record_sink_reopen(control->sink);
-
-		if (rc != 0)
-			warnx("the records cannot be reopened: %s; the old file stays in use", strerror(-rc));
-	}
+	if (is_reloading)
+		reload(control);
+	mt_patterns_reclaim(control->run->patterns);
 	if (rte_rdtsc() - control->stats_tsc > rte_get_tsc_hz() / STATS_PER_SECOND)
 		count_ports(control);
 	publish(control);

@@ -46,7 +46,8 @@ struct program {
 	bool has_separator;
 	struct mt_settings settings;
 	char banners_path[4096];
-	struct mt_banners banners;
+	struct mt_banners banners; /* until the patterns take them */
+	struct mt_patterns patterns;
 	struct mt_session_shared shared;
 	struct mt_capture capture;
 	struct mt_record_sink *sink;
@@ -56,7 +57,7 @@ struct program {
 	struct mt_counters_publisher *publisher;
 	struct mt_run run;
 	struct mt_control control;
-	bool has_banners, has_shared, has_capture, has_eal, has_ports, has_control;
+	bool has_banners, has_shared, has_capture, has_eal, has_ports, has_patterns, has_control;
 };
 
 /* ---- Options ---- */
@@ -321,7 +322,7 @@ static enum mt_exit prepare_run(struct program *program)
 	run->ports = &program->ports;
 	run->capture = capture_of(program);
 	run->shared = &program->shared;
-	run->banners = &program->banners;
+	run->patterns = &program->patterns;
 	run->timeout_ns = settings->timeout_ns;
 	run->link = program->has_capture ? program->capture.link : MT_PACKET_LINK_ETHERNET;
 	run->vlan_in_key = settings->vlan_in_key;
@@ -329,6 +330,10 @@ static enum mt_exit prepare_run(struct program *program)
 	run->is_polite = program->has_capture || settings->interface != NULL;
 	rc = getrandom(&run->secret, sizeof(run->secret), 0) == sizeof(run->secret) ? 0 : -errno;
 	run->layout = program->layout;
+	program->has_patterns = true;
+	if (rc == 0)
+		rc = mt_patterns_init(&program->patterns, &program->banners, program->banners_path,
+				      &program->shared, program->plan.workers);
 	if (rc == 0)
 		rc = create_workers(program, error, sizeof(error));
 	if (rc == 0) {
@@ -455,6 +460,8 @@ static enum mt_exit give_back(struct program *program, enum mt_exit status)
 	for (uint32_t w = 0; program->run.workers != NULL && w < program->plan.workers; w++)
 		mt_worker_destroy(program->run.workers[w]);
 	free(program->run.workers);
+	if (program->has_patterns)
+		mt_patterns_fini(&program->patterns);
 	mt_counters_publisher_close(program->publisher);
 	mt_counters_layout_destroy(program->layout);
 	if (program->has_ports)

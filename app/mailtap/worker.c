@@ -584,7 +584,9 @@ int mt_worker_run(void *context)
 	if (worker->queue_count == 0)
 		atomic_store_explicit(&worker->received_ns, UINT64_MAX, memory_order_release);
 	worker->first_tsc = worker->poll_tsc = worker->published_tsc = worker->swept_tsc = rte_rdtsc();
+	mt_patterns_enter(run->patterns, worker->index);
 	while (phase_of(run) == MT_PHASE_RECEIVE) {
+		mt_patterns_renew(run->patterns, worker->index, worker->engine);
 		account_poll(worker, poll_once(worker));
 		if (is_exhausted(worker))
 			set_state(worker, MT_WORKER_EXHAUSTED);
@@ -606,6 +608,7 @@ int mt_worker_run(void *context)
 	worker->last_tsc = rte_rdtsc();
 	worker->is_finishing = true;
 	mt_engine_finish(worker->engine, atomic_load_explicit(&run->finish_ns, memory_order_acquire));
+	mt_patterns_leave(run->patterns, worker->index);
 	publish(worker, rte_rdtsc());
 	set_state(worker, MT_WORKER_FINISHED);
 	return 0;
@@ -634,7 +637,7 @@ static int create_engine(struct mt_worker *worker)
 	const struct mt_run *run = worker->run;
 	struct mt_engine_config config = {
 	    .shared = run->shared,
-	    .banners = run->banners,
+	    .banners = mt_patterns_banners(run->patterns),
 	    .secret = run->secret,
 	    .cells = worker->cells,
 	    .emit = emit,

@@ -16,6 +16,7 @@
 #include "base.h"
 #include "capture.h"
 #include "counters.h"
+#include "patterns.h"
 #include "plan.h"
 #include "ports.h"
 #include "session.h"
@@ -51,7 +52,7 @@ struct mt_run {
 	const struct mt_capture *capture; /* NULL where the run is live */
 	const struct mt_counters_layout *layout;
 	const struct mt_session_shared *shared;
-	const struct mt_banners *banners;
+	struct mt_patterns *patterns; /* has an order of its own */
 	struct mt_flow_secret secret;
 	uint64_t timeout_ns;
 	enum mt_packet_link link; /* what frames begin with */

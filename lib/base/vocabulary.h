@@ -184,6 +184,8 @@
 	X(LOSS, RETRY_MEMORY_FULL, "retry_memory_full")	  /* failed upgrades forgotten likewise */           \
 	X(LOSS, FLOW_EVICTED, "flow_evicted")		  /* idle decided flows that made room */
 
+#define MT_RELOAD_LIST(X) X(RELOAD, DONE, "done") X(RELOAD, REFUSED, "refused")
+
 #define MT_POLL_LIST(X) X(POLL, BUSY, "busy") X(POLL, IDLE, "idle")
 
 /* SASL mechanisms and what stands beside them: MT_MECHANISM_LIST, kept with the settings. */
@@ -208,6 +210,7 @@
 	LIST(VERDICT, verdict)                                                                               \
 	LIST(LOSS, loss)                                                                                     \
 	LIST(POLL, poll)                                                                                     \
+	LIST(RELOAD, reload)                                                                                 \
 	LIST(MECHANISM, mechanism)
 
 #define MT_ENUM_MEMBER(list, id, word) MT_##list##_##id,

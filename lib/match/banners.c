@@ -208,14 +208,16 @@ static void release_reader(struct reader *reader)
 	free(reader->products);
 }
 
-int mt_banners_load(struct mt_banners *ret, const char *path, char *error, size_t error_size)
+int mt_banners_reload(struct mt_banners *ret, const struct mt_banners *previous, const char *path,
+		      char *error, size_t error_size)
 {
 	struct reader reader = {.path = path, .error = error, .error_size = error_size};
 	struct mt_banners banners = {0};
-	uint32_t unknown;
-	int result;
+	uint32_t number;
+	int result = 0;
 
-	result = enter_product(&reader, mt_span_text(UNKNOWN_PRODUCT), &unknown);
+	for (uint32_t i = 0; i < previous->product_count && result == 0; i++)
+		result = enter_product(&reader, mt_span_text(previous->products[i]), &number);
 	if (result == 0)
 		result = read_file(&reader);
 	for (unsigned i = 0; result == 0 && i < MT_PROTOCOL_COUNT; i++)
@@ -230,6 +232,14 @@ int mt_banners_load(struct mt_banners *ret, const char *path, char *error, size_
 	}
 	release_reader(&reader);
 	return result;
+}
+
+int mt_banners_load(struct mt_banners *ret, const char *path, char *error, size_t error_size)
+{
+	char unknown[][PRODUCT_BYTES] = {UNKNOWN_PRODUCT};
+	const struct mt_banners nothing = {.products = unknown, .product_count = 1};
+
+	return mt_banners_reload(ret, &nothing, path, error, error_size);
 }
 
 void mt_banners_unload(struct mt_banners *banners)

@@ -86,6 +86,14 @@ struct mt_banners {
  */
 int mt_banners_load(struct mt_banners *ret, const char *path, char *error, size_t error_size);
 
+/**
+ * Read and compile a banner file again.
+ * previous  borrowed for the call: its products keep their numbers, whether or not the file still names them,
+ * so that a number means the same in either Otherwise as mt_banners_load().
+ */
+int mt_banners_reload(struct mt_banners *ret, const struct mt_banners *previous, const char *path,
+		      char *error, size_t error_size);
+
 /** Give everything back; *banners is empty afterwards, and unloading it again is legal. */
 void mt_banners_unload(struct mt_banners *banners);
 

@@ -60,18 +60,23 @@ static void fill_env(struct mt_engine *engine)
 	}
 }
 
-static int grow_scratch(struct mt_engine *engine, const struct mt_banners *banners)
+int mt_engine_scratch_create(struct mt_match_scratch **ret, const struct mt_session_shared *shared,
+			     const struct mt_banners *banners)
 {
-	const struct mt_session_shared *shared = engine->config.shared;
-	int result = mt_match_scratch_grow(&engine->scratch, shared->mechanisms);
+	struct mt_match_scratch *scratch = NULL;
+	int result = mt_match_scratch_grow(&scratch, shared->mechanisms);
 
 	for (unsigned i = 0; i < MT_PROTOCOL_COUNT && result == 0; i++) {
-		result = mt_match_scratch_grow(&engine->scratch, shared->commands[i]);
+		result = mt_match_scratch_grow(&scratch, shared->commands[i]);
 		if (result == 0)
-			result = mt_match_scratch_grow(&engine->scratch, shared->replies[i]);
+			result = mt_match_scratch_grow(&scratch, shared->replies[i]);
 		if (result == 0 && banners != NULL && banners->set[i] != NULL)
-			result = mt_match_scratch_grow(&engine->scratch, banners->set[i]);
+			result = mt_match_scratch_grow(&scratch, banners->set[i]);
 	}
+	if (result == 0)
+		*ret = scratch;
+	else
+		mt_match_scratch_destroy(scratch);
 	return result;
 }
 
@@ -86,7 +91,7 @@ int mt_engine_create(struct mt_engine **ret, const struct mt_engine_config *conf
 		return result;
 	memset(engine, 0, sizeof(*engine));
 	engine->config = *config;
-	result = grow_scratch(engine, config->banners);
+	result = mt_engine_scratch_create(&engine->scratch, config->shared, config->banners);
 	if (result != 0)
 		goto free_engine;
 	uint8_t *memory = mmap(NULL, layout.total, PROT_READ | PROT_WRITE,
@@ -128,15 +133,11 @@ void mt_engine_destroy(struct mt_engine *engine)
 	free(engine);
 }
 
-int mt_engine_set_banners(struct mt_engine *engine, const struct mt_banners *banners)
+void mt_engine_use_banners(struct mt_engine *engine, const struct mt_banners *banners,
+			   struct mt_match_scratch *scratch)
 {
-	int result = grow_scratch(engine, banners);
-
-	if (result == 0) {
-		engine->env.banners = banners;
-		engine->env.scratch = engine->scratch;
-	}
-	return result;
+	engine->env.banners = banners;
+	engine->env.scratch = scratch;
 }
 
 uint32_t mt_engine_flows(const struct mt_engine *engine)

@@ -43,7 +43,7 @@ void mt_session_shared_fini(struct mt_session_shared *shared);
 
 struct mt_engine_config {
 	const struct mt_session_shared *shared; /* kept */
-	const struct mt_banners *banners;	/* kept until mt_engine_set_banners() */
+	const struct mt_banners *banners;	/* kept until mt_engine_use_banners() gives others */
 	struct mt_flow_secret secret;		/* of the flow table */
 	uint64_t *cells; /* kept: the worker's counters, mt_counters_layout cells of them */
 	mt_session_emit *emit;
@@ -99,8 +99,21 @@ bool mt_engine_sweep(struct mt_engine *engine, uint32_t places, uint64_t now_ns)
  */
 void mt_engine_finish(struct mt_engine *engine, uint64_t last_ns);
 
-/** Use other banner patterns from the next packet on. Result 0 or -ENOMEM. */
-int mt_engine_set_banners(struct mt_engine *engine, const struct mt_banners *banners);
+/**
+ * Make the working memory with which one worker scans for the protocols' tokens and for banners.
+ * Result  0 or -ENOMEM; to be destroyed with mt_match_scratch_destroy()
+ * Owner   any thread
+ */
+int mt_engine_scratch_create(struct mt_match_scratch **ret, const struct mt_session_shared *shared,
+			     const struct mt_banners *banners);
+
+/**
+ * Use other banner patterns from the next packet on.
+ * scratch  made for them; both are kept until the next call
+ * Cost     a few stores: may be called at every poll
+ */
+void mt_engine_use_banners(struct mt_engine *engine, const struct mt_banners *banners,
+			   struct mt_match_scratch *scratch);
 
 /** Flows held now. */
 uint32_t mt_engine_flows(const struct mt_engine *engine);

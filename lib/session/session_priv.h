@@ -65,10 +65,10 @@ struct mt_engine {
 	struct mt_flow_syn_cache syns;
 	struct mt_pool sessions;
 	struct mt_pool pieces;
-	struct mt_match_scratch *scratch;
-	struct mt_tls_hello hello; /* scratch space */
-	struct mt_report report;   /* scratch space */
-	uint32_t *handles;	   /* free ones, a stack */
+	struct mt_match_scratch *scratch; /* its own, for the banners it began with; env has the one in use */
+	struct mt_tls_hello hello;	  /* scratch space */
+	struct mt_report report;	  /* scratch space */
+	uint32_t *handles;		  /* free ones, a stack */
 	uint32_t handle_count;
 	uint64_t now_ns; /* of the packet in hand, or of the sweep under way */
 	void *memory;

@@ -221,7 +221,7 @@ static int is_under_way(const struct traffic *traffic)
 
 static void send_mixed(struct traffic *traffic)
 {
-	if (draw(traffic, 100) < MAIL_PERCENT)
+	if (draw(traffic, 100) < MAIL_PERCENT || traffic->packets >= traffic->wanted)
 		send_mail(traffic);
 	else
 		send_web(traffic);

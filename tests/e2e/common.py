@@ -21,6 +21,7 @@ import jsonschema
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OWN_CAPTURES = ROOT / "tests" / "captures"
 SHARED_CAPTURES = ROOT.parent / "shared" / "captures"
+SHARED_MEMORY = pathlib.Path("/dev/shm")
 SCHEMA = ROOT / "config" / "session.schema.json"
 SKIPPED = 77
 TIMEOUT = 60  # seconds for one replay: a hundred times what it takes; a hang is a finding, not a wait
@@ -175,6 +176,11 @@ def check_records(run):
     return [f"record {record['src_port']}: {fault}" for record in run.records for fault in faults(record)]
 
 
+def losses_of(report):
+    """What was lost that no replay loses, and no live run that is not overloaded."""
+    return {reason: report["losses"][reason] for reason in LOST_IN_NO_REPLAY if report["losses"].get(reason)}
+
+
 def check_accounts(run, packets):
     """What has to hold after every run, whatever was in the capture."""
     findings = []
@@ -196,9 +202,8 @@ def check_accounts(run, packets):
     with_starttls = sum(record["mail"]["starttls"] is not None for record in run.records)
     if sum_of(report["starttls"]) != with_starttls:
         findings.append(f"starttls outcomes sum to {sum_of(report['starttls'])}, records with one {with_starttls}")
-    lost = {reason: report["losses"][reason] for reason in LOST_IN_NO_REPLAY if report["losses"].get(reason)}
-    if lost:
-        findings.append(f"losses in a replay: {lost}")
+    if losses_of(report):
+        findings.append(f"losses in a replay: {losses_of(report)}")
     return findings
 
 

@@ -20,7 +20,6 @@ import common
 
 MASK = 0x55  # as in memory_search.c
 SHORTEST = 6  # characters; less would be found by chance
-SHARED_MEMORY = pathlib.Path("/dev/shm")
 
 
 def forms_of(secret):
@@ -76,7 +75,7 @@ def outputs(capture, run, name):
     text = common.Run([common.program(), "-r", capture, "--report", "text", "--records", "-"])
     yield "records on standard output", text.out
     yield "report as text", text.err
-    for path in SHARED_MEMORY.glob(f"*{name}*"):
+    for path in common.SHARED_MEMORY.glob(f"*{name}*"):
         yield "shared memory", path.read_bytes()
     reader = common.program("MAILTAP_STAT")
     for view in ([], ["--json"], ["--openmetrics"]):
@@ -93,7 +92,7 @@ def check(job):
             findings = [f"{what} holds {form!r}" for what, data in outputs(capture, run, name)
                         for form in forms if form in data]
         finally:
-            for path in SHARED_MEMORY.glob(f"*{name}*"):
+            for path in common.SHARED_MEMORY.glob(f"*{name}*"):
                 path.unlink()
     if run.status != 0:
         findings.append(f"status {run.status}: {run.says()}")

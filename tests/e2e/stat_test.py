@@ -8,7 +8,6 @@ over the labels that the report does not have (the worker) and compared one by o
 """
 import json
 import os
-import pathlib
 import re
 import sys
 
@@ -16,7 +15,6 @@ import common
 import craft
 
 NO_WRITER = 3
-SHARED_MEMORY = pathlib.Path("/dev/shm")
 
 # A metric, the labels that the report sorts by, in the order of its nesting, and the report's part.
 METRICS = [
@@ -135,7 +133,7 @@ def main():
         if absent.status == 0 or name.encode() + b"-absent" not in absent.err:
             findings.append(f"counters that do not exist: status {absent.status}: {absent.says()}")
     finally:
-        for path in SHARED_MEMORY.glob(f"*{name}*"):
+        for path in common.SHARED_MEMORY.glob(f"*{name}*"):
             path.unlink()
     common.finish(findings, "the counters say what the report says")
 

@@ -410,6 +410,41 @@ static void a_banner_file_gives_its_products_in_order(void **state)
 	mt_banners_unload(&banners);
 }
 
+static void load_text(struct mt_banners *ret, const struct mt_banners *previous, const char *text)
+{
+	const char *path = write_file(text, strlen(text));
+	char error[256] = "";
+	int result = previous == NULL ? mt_banners_load(ret, path, error, sizeof(error))
+				      : mt_banners_reload(ret, previous, path, error, sizeof(error));
+
+	assert_string_equal(error, "");
+	assert_int_equal(result, 0);
+	assert_int_equal(unlink(path), 0);
+}
+
+/* A number that a report carries means the same before and after, whatever the new file names and in what
+ * order. */
+static void products_keep_their_numbers_over_a_reload(void **state)
+{
+	(void)state;
+	static const char *const expected[] = {"unknown", "one", "two", "three"};
+	struct mt_banners before, after;
+	struct mt_match_scratch *scratch = NULL;
+
+	load_text(&before, NULL, "smtp one alpha\nsmtp two beta\n");
+	load_text(&after, &before, "smtp three gamma\nsmtp two alpha\n");
+	mt_banners_unload(&before);
+	assert_int_equal(after.product_count, MT_ARRAY_LEN(expected));
+	for (size_t i = 0; i < MT_ARRAY_LEN(expected); i++)
+		assert_string_equal(after.products[i], expected[i]);
+	assert_int_equal(mt_match_scratch_grow(&scratch, after.set[MT_PROTOCOL_SMTP]), 0);
+	assert_int_equal(mt_banners_identify(&after, scratch, MT_PROTOCOL_SMTP, mt_span_text("alpha")), 2);
+	assert_int_equal(mt_banners_identify(&after, scratch, MT_PROTOCOL_SMTP, mt_span_text("beta")), 0);
+	assert_int_equal(mt_banners_identify(&after, scratch, MT_PROTOCOL_SMTP, mt_span_text("gamma")), 3);
+	mt_match_scratch_destroy(scratch);
+	mt_banners_unload(&after);
+}
+
 #define SMTP MT_PROTOCOL_SMTP
 #define IMAP MT_PROTOCOL_IMAP
 #define POP3 MT_PROTOCOL_POP3
@@ -510,6 +545,7 @@ int main(void)
 	    cmocka_unit_test(faults_of_a_banner_file_name_their_line),
 	    cmocka_unit_test(a_banner_file_that_cannot_be_read_says_why),
 	    cmocka_unit_test(a_banner_file_gives_its_products_in_order),
+	    cmocka_unit_test(products_keep_their_numbers_over_a_reload),
 	    cmocka_unit_test_setup_teardown(greetings_name_their_software, load_corpus, unload_corpus),
 	    cmocka_unit_test_setup_teardown(every_product_has_a_greeting, load_corpus, unload_corpus),
 	};
