@@ -28,7 +28,16 @@ static void append(struct reading *reading, enum mt_direction direction, const v
 	dialogue->steps[dialogue->step_count - 1].len += (uint32_t)len;
 }
 
-static void begin_step(struct reading *reading, enum mt_direction direction, bool is_lost)
+/* What its sender has of the other direction: all that stands above, unless the two cross on their way. */
+static uint32_t acknowledged(const struct dialogue *dialogue, enum mt_direction direction, bool has_crossed)
+{
+	for (uint32_t i = dialogue->step_count; has_crossed && i-- > 0;)
+		if (dialogue->steps[i].direction != direction)
+			return dialogue->steps[i].offset;
+	return dialogue->len[mt_opposite(direction)];
+}
+
+static void begin_step(struct reading *reading, enum mt_direction direction, char form)
 {
 	struct dialogue *dialogue = reading->dialogue;
 
@@ -37,11 +46,13 @@ static void begin_step(struct reading *reading, enum mt_direction direction, boo
 		return;
 	}
 	reading->now_ns += MT_NS_PER_MS;
-	dialogue->steps[dialogue->step_count++] = (struct step){.direction = (uint8_t)direction,
-								.is_lost = is_lost,
-								.offset = dialogue->len[direction],
-								.ack = dialogue->len[mt_opposite(direction)],
-								.time_ns = reading->now_ns};
+	dialogue->steps[dialogue->step_count] =
+	    (struct step){.direction = (uint8_t)direction,
+			  .is_lost = form == '-',
+			  .offset = dialogue->len[direction],
+			  .ack = acknowledged(dialogue, direction, form == '~'),
+			  .time_ns = reading->now_ns};
+	dialogue->step_count++;
 }
 
 static int hex_digit(char c)
@@ -121,20 +132,20 @@ static void append_text(struct reading *reading, enum mt_direction direction, co
 	append(reading, direction, "\r\n", 2);
 }
 
-/* C: S: and their forms: + same segment, - sent but not captured, < hexadecimal. */
+/* C: S: and their forms: + same segment, - sent but not captured, ~ crosses the line above, < hexadecimal. */
 static void read_line(struct reading *reading, enum mt_direction direction, const char *line)
 {
 	struct dialogue *dialogue = reading->dialogue;
 	char form = line[1] == ':' ? ' ' : line[1];
 	const char *text = strchr(line, ':') + 1;
 
-	if (strchr(" +-<", form) == NULL) {
+	if (strchr(" +-~<", form) == NULL) {
 		reading->problem = "a line that is none";
 		return;
 	}
 	text += *text == ' ';
 	if (form != '+')
-		begin_step(reading, direction, form == '-');
+		begin_step(reading, direction, form);
 	else if (dialogue->step_count == 0 ||
 		 dialogue->steps[dialogue->step_count - 1].direction != direction)
 		reading->problem = "no line before it to share a segment with";
@@ -157,7 +168,7 @@ static void read_tls(struct reading *reading, const char *text)
 		for (int n = 0; flight[n].hex != NULL && reading->problem == NULL; n++) {
 			if (only >= 0 && n != only)
 				continue;
-			begin_step(reading, flight[n].direction, false);
+			begin_step(reading, flight[n].direction, ' ');
 			append_hex(reading, flight[n].direction, flight[n].hex);
 		}
 		return;
@@ -187,15 +198,35 @@ static void read_midstream(struct reading *reading, const char *text)
 	reading->dialogue->is_midstream = true;
 }
 
+static void read_vlan(struct reading *reading, const char *text)
+{
+	unsigned vlan[MT_DIRECTION_COUNT];
+
+	if (sscanf(text, "%u %u", &vlan[MT_TO_SERVER], &vlan[MT_TO_CLIENT]) != MT_DIRECTION_COUNT)
+		reading->problem = "vlan: takes a number for each direction";
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT && reading->problem == NULL; direction++)
+		reading->dialogue->vlan[direction] = (uint16_t)vlan[direction];
+}
+
+/* Which side's goodbye: C, S, or both. */
+static void read_goodbye(struct reading *reading, const char *text, uint8_t flag)
+{
+	static const char sides[MT_DIRECTION_COUNT] = {[MT_TO_SERVER] = 'C', [MT_TO_CLIENT] = 'S'};
+
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
+		if (*text == 0 || *text == sides[direction])
+			reading->dialogue->goodbye[direction] = flag;
+}
+
 static void read_close(struct reading *reading, const char *text)
 {
-	(void)text;
-	reading->dialogue->ending = ENDING_FIN;
+	reading->dialogue->is_close_with_data = strcmp(text, "WITH DATA") == 0;
+	read_goodbye(reading, reading->dialogue->is_close_with_data ? "" : text, MT_TCP_FIN);
 }
 
 static void read_reset(struct reading *reading, const char *text)
 {
-	reading->dialogue->ending = *text == 'C' ? ENDING_RESET_BY_CLIENT : ENDING_RESET_BY_SERVER;
+	read_goodbye(reading, text, MT_TCP_RST);
 }
 
 static void read_pause(struct reading *reading, const char *text)
@@ -209,8 +240,9 @@ static const struct {
 } words[] = {
     {"port:", read_port},  {"client-port:", read_client_port},
     {"ipv6", read_ipv6},   {"midstream", read_midstream},
-    {"TLS", read_tls},	   {"CLOSE", read_close},
-    {"RESET", read_reset}, {"PAUSE", read_pause},
+    {"vlan:", read_vlan},  {"TLS", read_tls},
+    {"PAUSE", read_pause}, {"CLOSE", read_close},
+    {"RESET", read_reset},
 };
 
 static void read_any(struct reading *reading, const char *line)

@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A dialogue longer than this is not cut at every position: a handshake's inside has tests of its own. */
-#define CUTS_MAX 1500
+/* A segment is cut behind each of its first bytes, and behind some of the others: a handshake's inside has
+ * tests of its own. */
+#define CUTS_FIRST 256
+#define CUTS_LATER 64
 
 /** One dialogue's directory. */
 struct golden {
@@ -96,13 +98,10 @@ static void expect_file(struct golden *golden, const char *path, const char *pre
 		expect_value(golden, "records", "1");
 }
 
-/* The same facts, whatever way the bytes took. */
-static void expect_same(struct golden *golden)
+static void compare_words(struct golden *golden)
 {
-	const char *a = golden->whole, *b;
+	const char *a = golden->whole, *b = golden->words;
 
-	send_wire(golden);
-	b = golden->words;
 	while (*a != 0 || *b != 0) {
 		size_t a_len = strcspn(a, "\n"), b_len = strcspn(b, "\n");
 
@@ -119,15 +118,26 @@ static void expect_same(struct golden *golden)
 	}
 }
 
+/* The same facts, whatever way the bytes took. */
+static void expect_same(struct golden *golden)
+{
+	send_wire(golden);
+	compare_words(golden);
+}
+
+/* G4: bytes split anywhere. */
 static void cut_everywhere(struct golden *golden)
 {
-	uint32_t total = golden->dialogue.len[0] + golden->dialogue.len[1];
-	uint32_t stride = total / CUTS_MAX + 1;
+	for (uint32_t i = 0; i < golden->dialogue.step_count; i++) {
+		const struct step *step = &golden->dialogue.steps[i];
+		uint32_t later = step->len / CUTS_LATER + 1;
 
-	for (uint32_t position = 1; position < total; position += stride) {
-		snprintf(golden->way, sizeof(golden->way), "cut behind byte %u", position);
-		if (wire_cut(&golden->wire, &golden->dialogue, position))
+		for (uint32_t at = 1; at < step->len && !step->is_lost; at += at < CUTS_FIRST ? 1 : later) {
+			snprintf(golden->way, sizeof(golden->way), "segment %u cut behind byte %u", i + 1,
+				 at);
+			wire_cut(&golden->wire, &golden->dialogue, i, at);
 			expect_same(golden);
+		}
 	}
 }
 
@@ -170,6 +180,56 @@ static void delay(struct golden *golden)
 		}
 }
 
+/* Take the anomaly that contradictions earn out of what was said. Result: how many records had it. */
+static unsigned take_out_inconsistency(char *words)
+{
+	static const char anomaly[] = " inconsistent_retransmission";
+	unsigned records = 0;
+	char *at;
+
+	while ((at = strstr(words, anomaly)) != NULL) {
+		char *rest = at + strlen(anomaly);
+		const char *instead = at[-1] == ':' && *rest == '\n' ? " none" : "";
+
+		memmove(at + strlen(instead), rest, strlen(rest) + 1);
+		memcpy(at, instead, strlen(instead));
+		records++;
+	}
+	return records;
+}
+
+/* G8: what comes again with other bytes is ignored and flagged; the first seen stand. */
+static void contradict(struct golden *golden)
+{
+	char found[16], records[16] = "";
+
+	wire_contradict(&golden->wire);
+	send_wire(golden);
+	snprintf(found, sizeof(found), "%u", take_out_inconsistency(golden->words));
+	find_value(golden->words, "records", records, sizeof(records));
+	if (strcmp(found, records) != 0)
+		complain(golden, "records with inconsistent_retransmission", records, found);
+	compare_words(golden);
+}
+
+static void contradict_everything(struct golden *golden)
+{
+	snprintf(golden->way, sizeof(golden->way), "contradicted");
+	wire_as_sent(&golden->wire, &golden->dialogue);
+	contradict(golden);
+	snprintf(golden->way, sizeof(golden->way), "going back and contradicted");
+	wire_gone_back(&golden->wire, &golden->dialogue);
+	contradict(golden);
+	snprintf(golden->way, sizeof(golden->way), "overlapping and contradicted");
+	wire_overlapping(&golden->wire, &golden->dialogue);
+	contradict(golden);
+	if (!may_swap(golden))
+		return;
+	snprintf(golden->way, sizeof(golden->way), "all pairs swapped and contradicted");
+	wire_all_swapped(&golden->wire, &golden->dialogue);
+	contradict(golden);
+}
+
 static void send_in_every_way(struct golden *golden)
 {
 	static const uint32_t sizes[] = {1, 2, 3, 7, 536};
@@ -191,6 +251,7 @@ static void send_in_every_way(struct golden *golden)
 	cut_everywhere(golden);
 	reorder(golden);
 	delay(golden);
+	contradict_everything(golden);
 }
 
 /* What nobody may claim who saw one side alone. */
@@ -280,7 +341,8 @@ static unsigned run_golden(struct watch *watch, const char *directory, const cha
 
 static int is_dialogue(const struct dirent *entry)
 {
-	return entry->d_name[0] != '.' && strchr(entry->d_name, '.') == NULL;
+	/* Beside them lie files, and what Python keeps of its own. */
+	return strchr(entry->d_name, '.') == NULL && entry->d_name[0] != '_';
 }
 
 int main(int argc, char **argv)

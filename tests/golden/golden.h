@@ -25,14 +25,14 @@ struct step {
 	uint64_t time_ns; /* since the connection began */
 };
 
-enum ending { ENDING_NONE, ENDING_FIN, ENDING_RESET_BY_CLIENT, ENDING_RESET_BY_SERVER };
-
 struct dialogue {
 	uint16_t server_port, client_port;
+	uint16_t vlan[MT_DIRECTION_COUNT]; /* tag of the direction's frames; 0 for none */
 	bool is_ipv6;
-	bool is_midstream; /* the handshake was not captured */
-	bool has_tls;	   /* a whole recorded handshake is in it */
-	enum ending ending;
+	bool is_midstream;		     /* the handshake was not captured */
+	bool has_tls;			     /* a whole recorded handshake is in it */
+	uint8_t goodbye[MT_DIRECTION_COUNT]; /* MT_TCP_FIN, MT_TCP_RST, or 0 where the side falls silent */
+	bool is_close_with_data;	     /* its FIN comes with a side's last bytes */
 	uint64_t end_ns;
 	uint32_t step_count;
 	struct step steps[STEPS_MAX];
@@ -50,6 +50,7 @@ struct segment {
 	uint8_t flags;	   /* enum mt_tcp_flag */
 	uint32_t seq, ack;
 	uint32_t offset, len; /* payload in the direction's stream */
+	uint32_t altered;     /* so many of its first bytes are others than were sent */
 	uint64_t time_ns;
 };
 
@@ -61,12 +62,12 @@ struct wire {
 
 /* A wire is filled anew by each of these. */
 void wire_as_sent(struct wire *wire, const struct dialogue *dialogue);
-/* Neighbours of one direction in one segment, as a sender coalesces them. */
+/* Neighbours of one direction that acknowledge the same in one segment, as a receiver coalesces them. */
 void wire_joined(struct wire *wire, const struct dialogue *dialogue);
 /* Every segment in pieces of so many bytes. */
 void wire_in_pieces(struct wire *wire, const struct dialogue *dialogue, uint32_t bytes);
-/* One segment cut in two behind so many bytes of all; false where no segment is cut there. */
-bool wire_cut(struct wire *wire, const struct dialogue *dialogue, uint32_t position);
+/* The nth step cut in two behind so many bytes. */
+void wire_cut(struct wire *wire, const struct dialogue *dialogue, uint32_t nth, uint32_t at);
 /* The nth pair of neighbours of one direction changes places; false where there is no such pair. */
 bool wire_swapped(struct wire *wire, const struct dialogue *dialogue, uint32_t nth);
 /* All pairs of neighbours of one direction change places. */
@@ -76,6 +77,10 @@ void wire_twice(struct wire *wire, const struct dialogue *dialogue);
 void wire_gone_back(struct wire *wire, const struct dialogue *dialogue);
 void wire_delayed(struct wire *wire, const struct dialogue *dialogue, enum mt_direction direction,
 		  uint64_t delay_ns);
+/* Every segment begins with the one before it of its direction, in other bytes. */
+void wire_overlapping(struct wire *wire, const struct dialogue *dialogue);
+/* What the wire holds, and behind every segment the same once more in other bytes. */
+void wire_contradict(struct wire *wire);
 void wire_one_sided(struct wire *wire, const struct dialogue *dialogue, enum mt_direction direction);
 void wire_free(struct wire *wire);
 

@@ -179,8 +179,12 @@ static void send_segment(struct watch *watch, const struct wire *wire, const str
 	struct mt_packet *tcp = &packet.packet;
 
 	memcpy(payload, dialogue->stream[direction] + segment->offset, segment->len);
+	for (uint32_t i = 0; i < segment->altered; i++)
+		payload[i] ^= 0x80;
 	tcp->ip_version = dialogue->is_ipv6 ? 6 : 4;
 	tcp->tcp_flags = segment->flags;
+	tcp->vlan_count = dialogue->vlan[direction] != 0;
+	tcp->vlan[0] = dialogue->vlan[direction];
 	tcp->src_port = direction == MT_TO_SERVER ? dialogue->client_port : dialogue->server_port;
 	tcp->dst_port = direction == MT_TO_SERVER ? dialogue->server_port : dialogue->client_port;
 	fill_addresses(watch, wire, direction, tcp);

@@ -41,15 +41,23 @@ static void begin(struct wire *wire, const struct dialogue *dialogue)
 				    .time_ns = MT_NS_PER_MS * 3 / 4});
 }
 
-static struct segment segment_of(const struct step *step)
+static struct segment segment_of(const struct dialogue *dialogue, const struct step *step)
 {
-	return (struct segment){.direction = step->direction,
-				.flags = MT_TCP_ACK | MT_TCP_PSH,
-				.seq = step->offset + 1,
-				.ack = step->ack + 1,
-				.offset = step->offset,
-				.len = step->len,
-				.time_ns = step->time_ns};
+	struct segment segment = {.direction = step->direction,
+				  .flags = MT_TCP_ACK | MT_TCP_PSH,
+				  .seq = step->offset + 1,
+				  .ack = step->ack + 1,
+				  .offset = step->offset,
+				  .len = step->len,
+				  .time_ns = step->time_ns};
+
+	if (!dialogue->is_close_with_data)
+		return segment;
+	if (step->offset + step->len == dialogue->len[step->direction])
+		segment.flags |= MT_TCP_FIN;
+	/* Who has all of the other side has its FIN too, which takes a number. */
+	segment.ack += step->ack > 0 && step->ack == dialogue->len[mt_opposite(step->direction)];
+	return segment;
 }
 
 static struct segment bare(const struct dialogue *dialogue, enum mt_direction direction, uint8_t flags)
@@ -64,40 +72,36 @@ static struct segment bare(const struct dialogue *dialogue, enum mt_direction di
 static void end(struct wire *wire)
 {
 	const struct dialogue *dialogue = wire->dialogue;
-	struct segment from_client, from_server;
+	bool is_closed[MT_DIRECTION_COUNT];
 
-	switch (dialogue->ending) {
-	case ENDING_NONE:
-		return;
-	case ENDING_RESET_BY_CLIENT:
-		from_client = bare(dialogue, MT_TO_SERVER, MT_TCP_RST);
-		add(wire, &from_client);
-		return;
-	case ENDING_RESET_BY_SERVER:
-		from_server = bare(dialogue, MT_TO_CLIENT, MT_TCP_RST);
-		add(wire, &from_server);
-		return;
-	case ENDING_FIN:
-		break;
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++) {
+		struct segment last = bare(dialogue, direction, dialogue->goodbye[direction]);
+
+		is_closed[direction] = dialogue->goodbye[direction] == MT_TCP_FIN;
+		/* The server closes upon the client's FIN, and acknowledges it. */
+		last.ack += direction == MT_TO_CLIENT && is_closed[MT_TO_SERVER];
+		last.time_ns += direction * MT_NS_PER_MS;
+		if (dialogue->goodbye[direction] != 0 && !dialogue->is_close_with_data)
+			add(wire, &last);
 	}
-	from_client = bare(dialogue, MT_TO_SERVER, MT_TCP_FIN);
-	add(wire, &from_client);
-	from_server = bare(dialogue, MT_TO_CLIENT, MT_TCP_FIN);
-	from_server.ack++;
-	from_server.time_ns += MT_NS_PER_MS;
-	add(wire, &from_server);
-	from_client.flags = MT_TCP_ACK;
-	from_client.seq++;
-	from_client.ack++;
-	from_client.time_ns += 2 * MT_NS_PER_MS;
-	add(wire, &from_client);
+	if (!is_closed[MT_TO_SERVER] || !is_closed[MT_TO_CLIENT])
+		return;
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++) {
+		struct segment last = bare(dialogue, direction, 0);
+
+		last.seq++;
+		last.ack++;
+		last.time_ns += 2 * MT_NS_PER_MS;
+		if (direction == MT_TO_SERVER || dialogue->is_close_with_data)
+			add(wire, &last);
+	}
 }
 
 void wire_as_sent(struct wire *wire, const struct dialogue *dialogue)
 {
 	begin(wire, dialogue);
 	for (uint32_t i = 0; i < dialogue->step_count; i++) {
-		struct segment segment = segment_of(&dialogue->steps[i]);
+		struct segment segment = segment_of(dialogue, &dialogue->steps[i]);
 
 		if (!dialogue->steps[i].is_lost)
 			add(wire, &segment);
@@ -107,20 +111,22 @@ void wire_as_sent(struct wire *wire, const struct dialogue *dialogue)
 
 void wire_joined(struct wire *wire, const struct dialogue *dialogue)
 {
+	struct segment *last = NULL;
+
 	begin(wire, dialogue);
 	for (uint32_t i = 0; i < dialogue->step_count; i++) {
 		const struct step *step = &dialogue->steps[i];
-		struct segment segment = segment_of(step);
+		struct segment segment = segment_of(dialogue, step);
 
-		if (step->is_lost)
-			continue;
-		while (i + 1 < dialogue->step_count && step[1].direction == step->direction &&
-		       !step[1].is_lost) {
-			segment.len += step[1].len;
-			i++;
-			step++;
+		if (step->is_lost) {
+			last = NULL;
+		} else if (last != NULL && last->direction == segment.direction && last->ack == segment.ack) {
+			last->len += segment.len;
+			last->flags |= segment.flags;
+		} else {
+			add(wire, &segment);
+			last = &wire->segments[wire->count - 1];
 		}
-		add(wire, &segment);
 	}
 	end(wire);
 }
@@ -129,9 +135,11 @@ void wire_joined(struct wire *wire, const struct dialogue *dialogue)
 static void add_pieces(struct wire *wire, struct segment segment, uint32_t first, uint32_t rest)
 {
 	uint32_t left = segment.len;
+	uint8_t last_flags = segment.flags;
 
 	segment.len = first < left ? first : left;
 	while (left > 0) {
+		segment.flags = segment.len < left ? last_flags & ~MT_TCP_FIN : last_flags;
 		add(wire, &segment);
 		left -= segment.len;
 		segment.seq += segment.len;
@@ -146,26 +154,20 @@ void wire_in_pieces(struct wire *wire, const struct dialogue *dialogue, uint32_t
 	begin(wire, dialogue);
 	for (uint32_t i = 0; i < dialogue->step_count; i++)
 		if (!dialogue->steps[i].is_lost)
-			add_pieces(wire, segment_of(&dialogue->steps[i]), bytes, bytes);
+			add_pieces(wire, segment_of(dialogue, &dialogue->steps[i]), bytes, bytes);
 	end(wire);
 }
 
-bool wire_cut(struct wire *wire, const struct dialogue *dialogue, uint32_t position)
+void wire_cut(struct wire *wire, const struct dialogue *dialogue, uint32_t nth, uint32_t at)
 {
-	bool is_cut = false;
-
 	begin(wire, dialogue);
 	for (uint32_t i = 0; i < dialogue->step_count; i++) {
 		const struct step *step = &dialogue->steps[i];
-		bool is_here = position > 0 && position < step->len && !step->is_lost;
 
 		if (!step->is_lost)
-			add_pieces(wire, segment_of(step), is_here ? position : step->len, step->len);
-		is_cut |= is_here;
-		position = position > step->len ? position - step->len : 0;
+			add_pieces(wire, segment_of(dialogue, step), i == nth ? at : step->len, step->len);
 	}
 	end(wire);
-	return is_cut;
 }
 
 /* Nobody sends the next segment so much later that the network is still to deliver the one before. */
@@ -227,28 +229,38 @@ void wire_all_swapped(struct wire *wire, const struct dialogue *dialogue)
 	}
 }
 
-void wire_twice(struct wire *wire, const struct dialogue *dialogue)
+static void repeat(struct wire *wire, bool is_altered)
 {
-	struct wire once = {0};
+	struct wire once = *wire;
 
-	wire_as_sent(&once, dialogue);
-	wire->dialogue = dialogue;
-	wire->count = 0;
+	*wire = (struct wire){.dialogue = once.dialogue};
 	for (uint32_t i = 0; i < once.count; i++) {
 		struct segment again = once.segments[i];
 
 		again.time_ns += MT_NS_PER_MS / 8;
+		again.altered = is_altered ? again.len : 0;
 		add(wire, &once.segments[i]);
 		add(wire, &again);
 	}
 	wire_free(&once);
 }
 
+void wire_twice(struct wire *wire, const struct dialogue *dialogue)
+{
+	wire_as_sent(wire, dialogue);
+	repeat(wire, false);
+}
+
+void wire_contradict(struct wire *wire)
+{
+	repeat(wire, true);
+}
+
 /* The last steps of the direction up to and with the one in hand, as one segment sent now. */
 static void add_again(struct wire *wire, const struct step *step)
 {
 	const struct step *first = wire->dialogue->steps, *at = step;
-	struct segment segment = segment_of(step);
+	struct segment segment = segment_of(wire->dialogue, step);
 	unsigned more = GONE_BACK - 1;
 
 	while (more > 0 && at-- > first) {
@@ -269,12 +281,34 @@ void wire_gone_back(struct wire *wire, const struct dialogue *dialogue)
 {
 	begin(wire, dialogue);
 	for (uint32_t i = 0; i < dialogue->step_count; i++) {
-		struct segment segment = segment_of(&dialogue->steps[i]);
+		struct segment segment = segment_of(dialogue, &dialogue->steps[i]);
 
 		if (dialogue->steps[i].is_lost)
 			continue;
 		add(wire, &segment);
 		add_again(wire, &dialogue->steps[i]);
+	}
+	end(wire);
+}
+
+void wire_overlapping(struct wire *wire, const struct dialogue *dialogue)
+{
+	const struct step *before[MT_DIRECTION_COUNT] = {NULL};
+
+	begin(wire, dialogue);
+	for (uint32_t i = 0; i < dialogue->step_count; i++) {
+		const struct step *step = &dialogue->steps[i];
+		struct segment segment = segment_of(dialogue, step);
+
+		if (before[step->direction] != NULL && !before[step->direction]->is_lost) {
+			segment.altered = before[step->direction]->len;
+			segment.seq -= segment.altered;
+			segment.offset -= segment.altered;
+			segment.len += segment.altered;
+		}
+		before[step->direction] = step;
+		if (!step->is_lost)
+			add(wire, &segment);
 	}
 	end(wire);
 }
