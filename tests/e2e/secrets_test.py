@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 the mailtap authors
-"""No secret of the captures appears in what mailtap writes, and none stays in its memory.
+"""No secret of the captures appears in what mailtap writes, and none stays in its memory (mistake-10 of other tools).
 
 tests/captures/secrets.txt lists the user names, passwords and tokens that the recorded sessions used, one a line.
 Every capture is replayed; each secret, plain and in base64 at every alignment, is looked for in the records, both
