@@ -390,12 +390,15 @@ static void read_first_line(struct mt_turn *turn)
 		turn->mail->facts.is_tls_required = true;
 }
 
-static enum event reply_event(const struct smtp *smtp, uint32_t code)
+static unsigned reply_event(const struct smtp *smtp, uint32_t code)
 {
 	if (!smtp->is_greeted)
 		return code == 220 ? EVENT_GREETED : EVENT_REJECTED;
+	if (!smtp->is_known && code == 334)
+		return EVENT_AUTH_LOST;
+	/* Sent before the known commands had come: what it answers was lost, and it decides nothing. */
 	if (!smtp->is_known)
-		return code == 334 ? EVENT_AUTH_LOST : EVENT_STRAY;
+		return smtp->pending.count > 0 ? MT_EVENT_NONE : EVENT_STRAY;
 	for (size_t i = 0; i < MT_ARRAY_LEN(special_codes); i++)
 		if (special_codes[i].verb == smtp->verb && special_codes[i].code == code)
 			return special_codes[i].event;
