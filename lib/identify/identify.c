@@ -74,6 +74,26 @@ enum mt_identify_look mt_identify_first_look(struct mt_identify_filter *filter,
 	return MT_IDENTIFY_DROP;
 }
 
+uint32_t mt_identify_proxy_header(struct mt_span begin)
+{
+	static const char line[] = "PROXY ", block[] = "\r\n\r\n\0\r\nQUIT\n";
+	const size_t line_len = sizeof(line) - 1, block_len = sizeof(block) - 1;
+	begin = mt_span_first(begin, MT_IDENTIFY_PROXY_BYTES);
+
+	if (memcmp(begin.data, line, begin.len < line_len ? begin.len : line_len) == 0) {
+		const uint8_t *lf = memchr(begin.data, '\n', begin.len);
+
+		if (lf != NULL)
+			return (uint32_t)(lf - begin.data) + 1;
+		return begin.len < MT_IDENTIFY_PROXY_BYTES ? UINT32_MAX : 0;
+	}
+	if (memcmp(begin.data, block, begin.len < block_len ? begin.len : block_len) != 0)
+		return 0;
+	/* Version and command, family, and the length of what follows. */
+	return begin.len < block_len + 4 ? UINT32_MAX
+					 : block_len + 4 + mt_read_be16(begin.data + block_len + 2);
+}
+
 static bool contains(struct mt_span text, const char *upper_word)
 {
 	for (size_t i = 0; i + strlen(upper_word) <= text.len; i++)

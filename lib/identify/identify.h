@@ -69,6 +69,17 @@ enum mt_identify_look mt_identify_first_look(struct mt_identify_filter *filter,
 					     const struct mt_packet *packet, uint64_t now_ns,
 					     uint64_t period_ns);
 
+/**
+ * Bytes of the PROXY header that a balancer has put in front of all that the client says: a line
+ * (version 1), or a block that tells its length (version 2).
+ *
+ * begin   the client's first bytes; MT_IDENTIFY_PROXY_BYTES are always enough
+ * Result  0 where it is none; UINT32_MAX where more bytes are needed to tell
+ * Source  HAProxy, doc/proxy-protocol.txt 2.1, 2.2
+ */
+#define MT_IDENTIFY_PROXY_BYTES 107
+uint32_t mt_identify_proxy_header(struct mt_span begin);
+
 /** What a line says about the protocol. */
 enum mt_identify_answer {
 	MT_IDENTIFY_NO,	     /* no line of a mail protocol */

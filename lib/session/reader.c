@@ -410,11 +410,32 @@ static bool may_begin_tls(const struct mt_mail *mail, enum mt_direction directio
 	return framer->mode == MT_FRAMING_LINES && framer->line_bytes == 0;
 }
 
+/* What a balancer says in front of the client is no word of the client's: it is counted off.
+ * Result: true where more bytes must tell whether it is that. */
+static bool find_proxy_header(struct mt_engine *engine, struct session *session)
+{
+	const struct mt_stream *stream = &session->side[MT_TO_SERVER].stream;
+	uint8_t begin[MT_IDENTIFY_PROXY_BYTES];
+
+	if (stream->delivered_bytes > 0)
+		return false;
+	size_t len = mt_stream_look(stream, &engine->pieces, begin, sizeof(begin));
+	uint32_t header = mt_identify_proxy_header(mt_span(begin, len));
+
+	if (header > 0 && header < UINT32_MAX)
+		mt_framer_set(&session->mail.framer[MT_TO_SERVER], MT_FRAMING_COUNT, header);
+	return header == UINT32_MAX && !session->is_draining;
+}
+
 size_t mt_session_read(struct mt_engine *engine, struct session *session, enum mt_direction direction,
 		       const struct mt_chunk *chunk)
 {
 	struct mt_mail *mail = &session->mail;
 
+	if (direction == MT_TO_SERVER && find_proxy_header(engine, session))
+		return 0;
+	if (mail->dialogue == NULL && mail->framer[direction].mode == MT_FRAMING_COUNT)
+		return read_lines(engine, session, direction, chunk);
 	switch ((enum mt_stage)mail->stage) {
 	case MT_STAGE_TLS:
 		return read_tls(engine, session, direction, chunk);

@@ -295,6 +295,26 @@ static void a_client_is_known_by_its_words(void **state)
 	}
 }
 
+/* G18: proxy-protocol.txt 2.1 and 2.2, whole, cut short everywhere, and what only looks like it. */
+static void a_header_of_a_balancer_is_measured(void **state)
+{
+	(void)state;
+	static const char line[] = "PROXY TCP4 192.0.2.1 192.0.2.25 40000 25\r\n";
+	static const char block[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\x01\x02";
+	static const char endless[] = "PROXY 45678901234567890123456789012345678901234567890123456789"
+				      "0123456789012345678901234567890123456789012345678\n";
+
+	for (size_t len = 1; len < sizeof(line) - 1; len++)
+		assert_int_equal(mt_identify_proxy_header(guarded(line, len)), UINT32_MAX);
+	assert_int_equal(mt_identify_proxy_header(mt_span_text(line)), sizeof(line) - 1);
+	for (size_t len = 1; len < sizeof(block) - 1; len++)
+		assert_int_equal(mt_identify_proxy_header(guarded(block, len)), UINT32_MAX);
+	assert_int_equal(mt_identify_proxy_header(guarded(block, sizeof(block) - 1)), 16 + 0x0102);
+	assert_int_equal(mt_identify_proxy_header(mt_span_text(endless)), 0);
+	assert_int_equal(mt_identify_proxy_header(mt_span_text("PASS x")), 0);
+	assert_int_equal(mt_identify_proxy_header(mt_span_text("\r\nEHLO")), 0);
+}
+
 static void names_of_the_alpn_registry_are_known(void **state)
 {
 	(void)state;
@@ -317,6 +337,7 @@ int main(void)
 	    cmocka_unit_test(a_server_is_forgotten_after_one_to_two_periods),
 	    cmocka_unit_test(a_server_is_known_by_its_line),
 	    cmocka_unit_test(a_client_is_known_by_its_words),
+	    cmocka_unit_test(a_header_of_a_balancer_is_measured),
 	    cmocka_unit_test(names_of_the_alpn_registry_are_known),
 	};
 	return cmocka_run_group_tests_name("identify", tests, NULL, NULL);
