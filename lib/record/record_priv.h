@@ -4,7 +4,7 @@
 #ifndef MT_RECORD_PRIV_H
 #define MT_RECORD_PRIV_H
 
-#include "base.h"
+#include "record.h"
 
 /**
  * Make text from the wire printable: record.h says how.
@@ -13,5 +13,24 @@
  * Result    bytes written, without the zero
  */
 size_t printable_text(struct mt_span wire, char *ret, size_t ret_size);
+
+/** One kind of sink. Each function does what that of its name in record.h says. */
+struct sink_kind {
+	void (*write)(struct mt_record_sink *sink,
+		      const char *line); /* never NULL, but where nothing is written */
+	int (*reopen)(struct mt_record_sink *sink);
+	int (*flush)(struct mt_record_sink *sink);
+	void (*finish)(struct mt_record_sink *sink);
+	int (*close)(struct mt_record_sink *sink);
+};
+
+/** What a sink of every kind begins with. */
+struct mt_record_sink {
+	const struct sink_kind *kind;
+	uint64_t *cells; /* the caller's; NULL until mt_record_sink_count_in() */
+};
+
+/** A file, or standard output. Result 0 or -errno. */
+int open_file_sink(struct mt_record_sink **ret, const char *path);
 
 #endif
