@@ -73,7 +73,7 @@ static void write_line(struct mt_control *control, const struct mt_report *repor
 
 	if (!mt_record_sink_is_none(control->sink))
 		line = mt_record_format(report, flow_id, mt_patterns_banners(control->run->patterns));
-	mt_record_sink_write(control->sink, line);
+	mt_record_sink_write(control->sink, &report->ends, line);
 	free(line);
 }
 
@@ -341,6 +341,14 @@ static void publish(struct mt_control *control)
 			    (uint64_t)now.tv_sec * MT_NS_PER_SECOND + (uint64_t)now.tv_nsec);
 }
 
+static void say_trouble(struct mt_control *control)
+{
+	const char *trouble = mt_record_sink_trouble(control->sink);
+
+	if (trouble != NULL)
+		warnx("%s", trouble);
+}
+
 /* One turn: reports, signals, devices; a nap where there was nothing to do. */
 static void turn(struct mt_control *control)
 {
@@ -351,6 +359,7 @@ static void turn(struct mt_control *control)
 	if (is_reloading)
 		reload(control);
 	mt_patterns_reclaim(control->run->patterns);
+	say_trouble(control);
 	if (rte_rdtsc() - control->stats_tsc > rte_get_tsc_hz() / STATS_PER_SECOND)
 		count_ports(control);
 	publish(control);
@@ -384,6 +393,7 @@ static bool is_over(const struct mt_control *control, uint64_t begin_tsc)
 static void close_accounts(struct mt_control *control)
 {
 	mt_record_sink_finish(control->sink);
+	say_trouble(control);
 	count_ports(control);
 	publish(control);
 }

@@ -145,11 +145,20 @@ static enum mt_exit complete_options(struct program *program)
 
 /* ---- What the settings name ---- */
 
+static struct mt_record_target target_of(const struct program *program)
+{
+	return (struct mt_record_target){.path = program->settings.records,
+					 .is_patient = program->has_capture};
+}
+
 static enum mt_exit read_inputs(struct program *program)
 {
 	const struct mt_settings *settings = &program->settings;
+	const struct mt_record_target target = target_of(program);
 	char error[ERROR_SIZE] = "";
 
+	if (mt_record_target_check(&target, error, sizeof(error)) != 0)
+		goto bad;
 	if (mt_banners_load(&program->banners, program->banners_path, error, sizeof(error)) != 0)
 		goto bad;
 	program->has_banners = true;
@@ -206,16 +215,6 @@ static void say_plan(const struct program *program)
 
 /* ---- Ports and workers ---- */
 
-static enum mt_exit open_sink(struct program *program)
-{
-	char error[ERROR_SIZE];
-
-	if (mt_record_sink_open(&program->sink, program->settings.records, error, sizeof(error)) == 0)
-		return MT_EXIT_DONE;
-	warnx("--records: %s", error);
-	return MT_EXIT_USAGE;
-}
-
 static enum mt_exit start_eal(struct program *program)
 {
 	char error[ERROR_SIZE];
@@ -238,6 +237,18 @@ static enum mt_exit start_eal(struct program *program)
 	mt_plan_make(&program->plan, &program->settings, capture_of(program), workers,
 		     mt_ports_count_queues(workers));
 	return MT_EXIT_DONE;
+}
+
+/* Behind EAL, which has bound this thread to the control lcore: librdkafka's threads stay beside it. */
+static enum mt_exit open_sink(struct program *program)
+{
+	const struct mt_record_target target = target_of(program);
+	char error[ERROR_SIZE];
+
+	if (mt_record_sink_open(&program->sink, &target, error, sizeof(error)) == 0)
+		return MT_EXIT_DONE;
+	warnx("--records: %s", error);
+	return MT_EXIT_USAGE;
 }
 
 static enum mt_exit open_ports(struct program *program)
@@ -414,7 +425,7 @@ static bool has_read_all(const struct program *program, const struct mt_summary 
 static enum mt_exit judge_run(const struct program *program, const struct mt_summary *summary)
 {
 	const struct mt_capture *capture = &program->capture;
-	uint64_t unwritten = program->control.cells[MT_CELL1(LOST, MT_LOSS_RECORD_SINK)];
+	uint64_t unwritten = mt_record_sink_lost(program->control.cells);
 	char error[ERROR_SIZE];
 
 	if (!mt_summary_agrees(summary, error, sizeof(error))) {
@@ -485,7 +496,7 @@ static enum mt_exit give_back(struct program *program, enum mt_exit status)
 static enum mt_exit run_program(struct program *program)
 {
 	enum mt_exit (*const stages[])(struct program *) = {
-	    open_sink, start_eal, open_ports, open_counters, prepare_run, run_workers, report_run,
+	    start_eal, open_sink, open_ports, open_counters, prepare_run, run_workers, report_run,
 	};
 	enum mt_exit status = complete_options(program);
 

@@ -199,7 +199,8 @@ static const struct option options[] = {
     {"duration", 0, "SECONDS", true, parse_seconds, AT(duration_ns), 1, 10000000 * MT_NS_PER_SECOND,
      "stop by itself (run on)"},
     {"records", 0, "PATH", true, parse_text, AT(records), 0, 0,
-     "one JSON object per session, a line each; - standard output, none nothing (none)"},
+     "one JSON object per session, a line each; - standard output, none nothing,\n"
+     "                               kafka://BROKER[:PORT][,...]/TOPIC a topic of Kafka's (none)"},
     {"report", 0, "FORM", true, parse_report, AT(report), 0, 0,
      "summary at the end: text, json or none (text)"},
     {"counters", 0, "NAME", true, parse_counters, AT(counters), 0, 0,

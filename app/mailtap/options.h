@@ -25,7 +25,7 @@ struct mt_settings {
 	char *interface; /* a network interface of the kernel's */
 	char *ports_text;
 	char *server_memory;
-	char *records;	  /* a path, "-" or "none" */
+	char *records;	  /* as struct mt_record_target has it */
 	char *counters;	  /* name of the shared-memory object, or "none" */
 	char *banners;	  /* a file of patterns */
 	uint64_t workers; /* 0: as many as there are lcores for */

@@ -74,7 +74,7 @@ bool mt_summary_agrees(const struct mt_summary *summary, char *error, size_t err
 {
 	const uint64_t *total = summary->total;
 	uint64_t verdicts = packets_of(total), sessions = sum_of_sessions(summary);
-	uint64_t records = total[MT_CELL0(RECORDS_WRITTEN)] + total[MT_CELL1(LOST, MT_LOSS_RECORD_SINK)];
+	uint64_t records = total[MT_CELL0(RECORDS_WRITTEN)] + mt_record_sink_lost(total);
 
 	if (verdicts != summary->packets)
 		snprintf(error, error_size,

@@ -180,6 +180,8 @@
 	X(LOSS, CERTIFICATE_RING_FULL, "certificate_ring_full") /* certificates: the same ring was full */   \
 	X(LOSS, PARKED_FULL, "parked_full") /* records written early: the pool of the parked was full */     \
 	X(LOSS, RECORD_SINK, "record_sink") /* records: the file could not be written */                     \
+	X(LOSS, RECORD_KAFKA_FULL, "record_kafka_full")	    /* records: the queue to Kafka was full */       \
+	X(LOSS, RECORD_KAFKA_FAILED, "record_kafka_failed") /* records: no broker acknowledged them */       \
 	X(LOSS, SERVER_MEMORY_FULL, "server_memory_full") /* servers forgotten that made room for others */  \
 	X(LOSS, RETRY_MEMORY_FULL, "retry_memory_full")	  /* failed upgrades forgotten likewise */           \
 	X(LOSS, FLOW_EVICTED, "flow_evicted")		  /* idle decided flows that made room */

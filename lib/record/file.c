@@ -86,6 +86,11 @@ static int flush_file(struct mt_record_sink *sink)
 		if (done > whole && end >= 0 && ftruncate(file->fd, end - (off_t)(done - whole)) == 0)
 			done = whole;
 	}
+	if (error != 0)
+		note_trouble(sink, TROUBLE_WAITING, "records cannot be written to %s: %s",
+			     file->path != NULL ? file->path : "standard output", strerror(-error));
+	else
+		note_success(sink);
 	sink->cells[MT_CELL0(RECORDS_WRITTEN)] += count_lines(file->gathered, done);
 	file->used -= done;
 	memmove(file->gathered, file->gathered + done, file->used);
@@ -97,11 +102,12 @@ static bool has_room(const struct file *file, size_t len)
 	return file->used + len + 1 <= GATHER_BYTES;
 }
 
-static void write_line(struct mt_record_sink *sink, const char *line)
+static void write_line(struct mt_record_sink *sink, const struct mt_mail_ends *ends, const char *line)
 {
 	struct file *file = (struct file *)sink;
 	size_t len = strlen(line);
 
+	(void)ends;
 	if (!has_room(file, len))
 		flush_file(sink);
 	if (!has_room(file, len)) {

@@ -67,31 +67,73 @@ struct mt_report *mt_record_queue_take(struct mt_record_queue *queue, uint64_t b
 size_t mt_record_queue_count(const struct mt_record_queue *queue);
 
 /**
- * Where records go: a file of mode 0640 that is appended to, standard output (`-`), or nothing (`none`).
- * A path may be a symbolic link. Lines are gathered and written whole: a file never ends in the middle of
- * a line, not even where the disk is full. SIGPIPE is the caller's to ignore.
- * The sink counts what becomes of its records: each is written, or lost under a name, or still waits;
- * after mt_record_sink_finish() none waits.
+ * Where records go. A file is appended to, with mode 0640; its path may be a symbolic link. Lines are
+ * gathered and written whole: it never ends in the middle of a line, not even where the disk is full.
+ *
+ * To a topic of Kafka's each record is a message whose key is its community ID, so that a connection stays
+ * in one partition. A broker that is not there is waited for.
+ *
+ * The sink counts what becomes of its records: each is written (a line in the file, or acknowledged by a
+ * broker), or lost under a name, or still waits; after mt_record_sink_finish() none waits.
+ * SIGPIPE is the caller's to ignore. All calls come from one thread.
  */
 struct mt_record_sink;
 
-/** error: a sentence that names the path. Result 0 or -errno. */
-int mt_record_sink_open(struct mt_record_sink **ret, const char *path, char *error, size_t error_size);
+struct rd_kafka_conf_s; /* librdkafka's properties */
+
+struct mt_record_target {
+	const char *path;		     /* of a file; `-`, `none`, kafka://BROKER[:PORT][,...]/TOPIC */
+	bool is_patient;		     /* rather waits for room than lose a record */
+	const struct rd_kafka_conf_s *kafka; /* of mt_record_kafka_set(); NULL where none was set */
+};
+
+/**
+ * Set a property of librdkafka's for a sink on Kafka.
+ * properties  the first call makes them; they end with mt_record_kafka_forget()
+ * error       a sentence that names the property or its value; nothing of a password
+ * Result      0 or -EINVAL
+ */
+int mt_record_kafka_set(struct rd_kafka_conf_s **properties, const char *name, const char *value, char *error,
+			size_t error_size);
+void mt_record_kafka_forget(struct rd_kafka_conf_s *properties); /* NULL is legal */
+
+/** Find what is wrong with a target before it is opened. error: a sentence that names it. Result 0 or -errno.
+ */
+int mt_record_target_check(const struct mt_record_target *target, char *error, size_t error_size);
+/**
+ * Open a sink. One on Kafka starts threads, which run where the caller may.
+ * target  borrowed for the call
+ * error   a sentence that names the path
+ * Result  0 or -errno
+ */
+int mt_record_sink_open(struct mt_record_sink **ret, const struct mt_record_target *target, char *error,
+			size_t error_size);
 /** True where every line goes nowhere: it need not be made. */
 bool mt_record_sink_is_none(const struct mt_record_sink *sink);
 /** Count in these cells, which outlive the last record; called before the first. */
 void mt_record_sink_count_in(struct mt_record_sink *sink, uint64_t *cells);
 /** line: NULL where none could be made, which is a record lost, or where the sink is none. */
-void mt_record_sink_write(struct mt_record_sink *sink, const char *line);
-/** Open the path again, after it was moved away. Result 0 or -errno: the old file stays in use. */
+void mt_record_sink_write(struct mt_record_sink *sink, const struct mt_mail_ends *ends, const char *line);
+/**
+ * Open the path again, after it was moved away; or begin anew with brokers that turned us away.
+ * Result  0 or -errno: what was in use stays in use
+ */
 int mt_record_sink_reopen(struct mt_record_sink *sink);
 /**
- * Write out what is gathered; called when idle.
+ * Write out what is gathered, and learn what became of what was sent; called when idle.
  * Result  0 or -errno: what could not be written stays and is tried again
  */
 int mt_record_sink_flush(struct mt_record_sink *sink);
-/** Write out what can be, for the last time; what still waits then is lost. */
+/**
+ * What keeps records from being written: once when it begins, and again when it begins anew.
+ * Result  a sentence, valid until the next call; NULL where there is nothing to say
+ */
+const char *mt_record_sink_trouble(struct mt_record_sink *sink);
+/** Write out what can be, as long as brokers acknowledge within ten seconds. What still waits then is lost.
+ */
 void mt_record_sink_finish(struct mt_record_sink *sink);
+/** Records that were given to a sink and lost, of the cells it counted in. */
+uint64_t mt_record_sink_lost(const uint64_t *cells);
 /** NULL is legal. Result 0 or -errno. */
 int mt_record_sink_close(struct mt_record_sink *sink);
 

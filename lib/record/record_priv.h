@@ -16,21 +16,41 @@ size_t printable_text(struct mt_span wire, char *ret, size_t ret_size);
 
 /** One kind of sink. Each function does what that of its name in record.h says. */
 struct sink_kind {
-	void (*write)(struct mt_record_sink *sink,
-		      const char *line); /* never NULL, but where nothing is written */
+	/** line: never NULL, unless nothing is written */
+	void (*write)(struct mt_record_sink *sink, const struct mt_mail_ends *ends, const char *line);
 	int (*reopen)(struct mt_record_sink *sink);
 	int (*flush)(struct mt_record_sink *sink);
 	void (*finish)(struct mt_record_sink *sink);
 	int (*close)(struct mt_record_sink *sink);
 };
 
+enum trouble { TROUBLE_WAITING, TROUBLE_LOSING, TROUBLE_COUNT };
+
 /** What a sink of every kind begins with. */
 struct mt_record_sink {
 	const struct sink_kind *kind;
-	uint64_t *cells; /* the caller's; NULL until mt_record_sink_count_in() */
+	uint64_t *cells;	     /* the caller's; NULL until mt_record_sink_count_in() */
+	bool is_said[TROUBLE_COUNT]; /* since it began */
+	uint64_t said_ms;	     /* the monotonic clock's, of the latest */
+	bool has_trouble;	     /* one that nobody has fetched */
+	char trouble[512];
 };
+
+/** Keep a sentence for mt_record_sink_trouble(), unless the like was said since the last success. */
+void note_trouble(struct mt_record_sink *sink, enum trouble trouble, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/** A record was written: later troubles are new ones, though none is said within a minute of the last. */
+void note_success(struct mt_record_sink *sink);
+uint64_t monotonic_ms(void);
 
 /** A file, or standard output. Result 0 or -errno. */
 int open_file_sink(struct mt_record_sink **ret, const char *path);
+
+/** A path that begins with kafka://. */
+bool is_kafka_path(const char *path);
+/** error: a reason, or left empty where the result says it. Result 0 or -errno. */
+int check_kafka_target(const struct mt_record_target *target, char *error, size_t error_size);
+int open_kafka_sink(struct mt_record_sink **ret, const struct mt_record_target *target, char *error,
+		    size_t error_size);
 
 #endif

@@ -2,13 +2,16 @@
 /* Copyright (c) 2026 the mailtap authors */
 /* What all sinks have in common, and the one that writes nothing. */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "record_priv.h"
 
-static void write_nowhere(struct mt_record_sink *sink, const char *line)
+static void write_nowhere(struct mt_record_sink *sink, const struct mt_mail_ends *ends, const char *line)
 {
+	(void)ends;
 	(void)line;
 	sink->cells[MT_CELL0(RECORDS_WRITTEN)]++; /* all that was wanted of it */
 }
@@ -43,14 +46,81 @@ static int open_none(struct mt_record_sink **ret)
 	return 0;
 }
 
-int mt_record_sink_open(struct mt_record_sink **ret, const char *path, char *error, size_t error_size)
+static int say_why(int rc, const struct mt_record_target *target, const char *reason, char *error,
+		   size_t error_size)
 {
-	int rc = strcmp(path, "none") == 0 ? open_none(ret) : open_file_sink(ret, path);
-
 	if (rc != 0)
-		snprintf(error, error_size, "records cannot be written to %s: %s", path, strerror(-rc));
+		snprintf(error, error_size, "records cannot be written to %s: %s", target->path,
+			 reason[0] != 0 ? reason : strerror(-rc));
 	return rc;
 }
+
+int mt_record_target_check(const struct mt_record_target *target, char *error, size_t error_size)
+{
+	char reason[256] = "";
+	int rc = 0;
+
+	if (is_kafka_path(target->path))
+		rc = check_kafka_target(target, reason, sizeof(reason));
+	return say_why(rc, target, reason, error, error_size);
+}
+
+int mt_record_sink_open(struct mt_record_sink **ret, const struct mt_record_target *target, char *error,
+			size_t error_size)
+{
+	char reason[256] = "";
+	int rc;
+
+	if (strcmp(target->path, "none") == 0)
+		rc = open_none(ret);
+	else if (is_kafka_path(target->path))
+		rc = open_kafka_sink(ret, target, reason, sizeof(reason));
+	else
+		rc = open_file_sink(ret, target->path);
+	return say_why(rc, target, reason, error, error_size);
+}
+
+/* ---- Troubles ---- */
+
+#define QUIET_MS 60000 /* a broker that comes and goes is worth a line a minute */
+
+uint64_t monotonic_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / MT_NS_PER_MS;
+}
+
+void note_trouble(struct mt_record_sink *sink, enum trouble trouble, const char *format, ...)
+{
+	va_list values;
+
+	if (sink->is_said[trouble])
+		return;
+	va_start(values, format);
+	vsnprintf(sink->trouble, sizeof(sink->trouble), format, values);
+	va_end(values);
+	sink->is_said[trouble] = sink->has_trouble = true;
+	sink->said_ms = monotonic_ms();
+}
+
+void note_success(struct mt_record_sink *sink)
+{
+	if ((sink->is_said[TROUBLE_WAITING] || sink->is_said[TROUBLE_LOSING]) &&
+	    monotonic_ms() - sink->said_ms >= QUIET_MS)
+		memset(sink->is_said, 0, sizeof(sink->is_said));
+}
+
+const char *mt_record_sink_trouble(struct mt_record_sink *sink)
+{
+	bool has_trouble = sink->has_trouble;
+
+	sink->has_trouble = false;
+	return has_trouble ? sink->trouble : NULL;
+}
+
+/* ---- What all kinds share ---- */
 
 bool mt_record_sink_is_none(const struct mt_record_sink *sink)
 {
@@ -62,10 +132,10 @@ void mt_record_sink_count_in(struct mt_record_sink *sink, uint64_t *cells)
 	sink->cells = cells;
 }
 
-void mt_record_sink_write(struct mt_record_sink *sink, const char *line)
+void mt_record_sink_write(struct mt_record_sink *sink, const struct mt_mail_ends *ends, const char *line)
 {
 	if (line != NULL || mt_record_sink_is_none(sink))
-		sink->kind->write(sink, line);
+		sink->kind->write(sink, ends, line);
 	else
 		sink->cells[MT_CELL1(LOST, MT_LOSS_RECORD_SINK)]++;
 }
@@ -83,6 +153,12 @@ int mt_record_sink_flush(struct mt_record_sink *sink)
 void mt_record_sink_finish(struct mt_record_sink *sink)
 {
 	sink->kind->finish(sink);
+}
+
+uint64_t mt_record_sink_lost(const uint64_t *cells)
+{
+	return cells[MT_CELL1(LOST, MT_LOSS_RECORD_SINK)] + cells[MT_CELL1(LOST, MT_LOSS_RECORD_KAFKA_FULL)] +
+	       cells[MT_CELL1(LOST, MT_LOSS_RECORD_KAFKA_FAILED)];
 }
 
 int mt_record_sink_close(struct mt_record_sink *sink)

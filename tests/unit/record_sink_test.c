@@ -48,13 +48,14 @@ static const char *content_of(const char *path)
 
 /* Where the sink of a test counts. */
 static uint64_t cells[MT_COUNTERS_FIXED_CELLS];
+static const struct mt_mail_ends ends; /* a file does not ask for them */
 
 static struct mt_record_sink *open_sink(const char *path)
 {
 	struct mt_record_sink *sink = NULL;
 	char error[256] = "";
 
-	if (mt_record_sink_open(&sink, path, error, sizeof(error)) != 0)
+	if (mt_record_sink_open(&sink, &(struct mt_record_target){.path = path}, error, sizeof(error)) != 0)
 		fail_msg("%s", error);
 	memset(cells, 0, sizeof(cells));
 	mt_record_sink_count_in(sink, cells);
@@ -90,14 +91,14 @@ static void a_file_is_appended_to_and_not_for_everybody(void **state)
 	umask(mask);
 	assert_int_equal(stat(path, &status), 0);
 	assert_int_equal(status.st_mode & 07777, 0640);
-	mt_record_sink_write(sink, "one");
+	mt_record_sink_write(sink, &ends, "one");
 	assert_int_equal(written(), 0);
 	assert_int_equal(mt_record_sink_flush(sink), 0);
 	assert_int_equal(written(), 1);
 	assert_string_equal(content_of(path), "one\n");
 	assert_int_equal(end_sink(sink), 0);
 	sink = open_sink(path);
-	mt_record_sink_write(sink, "two");
+	mt_record_sink_write(sink, &ends, "two");
 	assert_int_equal(end_sink(sink), 0);
 	assert_string_equal(content_of(path), "one\ntwo\n");
 	assert_int_equal(unlink(path), 0);
@@ -110,7 +111,7 @@ static void a_symbolic_link_is_followed(void **state)
 
 	assert_int_equal(symlink(target, path), 0);
 	struct mt_record_sink *sink = open_sink(path);
-	mt_record_sink_write(sink, "through");
+	mt_record_sink_write(sink, &ends, "through");
 	assert_int_equal(end_sink(sink), 0);
 	assert_string_equal(content_of(target), "through\n");
 	assert_int_equal(unlink(path), 0);
@@ -123,11 +124,11 @@ static void reopening_follows_a_rotation(void **state)
 	const char *path = in_folder("records"), *old = in_folder("records.1");
 	struct mt_record_sink *sink = open_sink(path);
 
-	mt_record_sink_write(sink, "before");
+	mt_record_sink_write(sink, &ends, "before");
 	assert_int_equal(rename(path, old), 0);
-	mt_record_sink_write(sink, "between");
+	mt_record_sink_write(sink, &ends, "between");
 	assert_int_equal(mt_record_sink_reopen(sink), 0);
-	mt_record_sink_write(sink, "after");
+	mt_record_sink_write(sink, &ends, "after");
 	assert_int_equal(mt_record_sink_flush(sink), 0);
 	assert_string_equal(content_of(old), "before\nbetween\n");
 	assert_string_equal(content_of(path), "after\n");
@@ -137,7 +138,7 @@ static void reopening_follows_a_rotation(void **state)
 	assert_int_equal(rename(path, old), 0);
 	assert_int_equal(mkdir(path, 0755), 0);
 	assert_int_equal(mt_record_sink_reopen(sink), -EISDIR);
-	mt_record_sink_write(sink, "still");
+	mt_record_sink_write(sink, &ends, "still");
 	assert_int_equal(end_sink(sink), 0);
 	assert_string_equal(content_of(old), "after\nstill\n");
 	assert_int_equal(rmdir(path), 0);
@@ -151,10 +152,11 @@ static void a_path_that_cannot_be_written_is_named(void **state)
 	const int results[] = {-EISDIR, -ENOENT};
 
 	for (unsigned i = 0; i < 2; i++) {
+		const struct mt_record_target target = {.path = paths[i]};
 		struct mt_record_sink *sink = NULL;
 		char error[256] = "";
 
-		assert_int_equal(mt_record_sink_open(&sink, paths[i], error, sizeof(error)), results[i]);
+		assert_int_equal(mt_record_sink_open(&sink, &target, error, sizeof(error)), results[i]);
 		assert_null(sink);
 		assert_non_null(strstr(error, paths[i]));
 		assert_non_null(strstr(error, strerror(-results[i])));
@@ -169,11 +171,18 @@ static void a_full_disk_loses_lines_one_by_one_and_says_so(void **state)
 
 	memset(line, 'x', sizeof(line) - 1);
 	for (unsigned i = 0; i < 1000; i++)
-		mt_record_sink_write(sink, line);
+		mt_record_sink_write(sink, &ends, line);
 	uint64_t lost_at_once = lost();
 	assert_in_range(lost_at_once, 1, 999);
 	assert_int_equal(mt_record_sink_flush(sink), -ENOSPC);
 	assert_int_equal(lost(), lost_at_once);
+	/* It is said once, however often it fails. */
+	const char *trouble = mt_record_sink_trouble(sink);
+	assert_non_null(trouble);
+	assert_non_null(strstr(trouble, "/dev/full"));
+	assert_non_null(strstr(trouble, strerror(ENOSPC)));
+	assert_int_equal(mt_record_sink_flush(sink), -ENOSPC);
+	assert_null(mt_record_sink_trouble(sink));
 	assert_int_equal(end_sink(sink), 0);
 	assert_int_equal(lost(), 1000);
 	assert_int_equal(written(), 0);
@@ -188,10 +197,10 @@ static void a_line_that_is_none_is_lost_alone(void **state)
 	static char huge[1024 * 1024];
 
 	memset(huge, 'x', sizeof(huge) - 1);
-	mt_record_sink_write(sink, "before");
-	mt_record_sink_write(sink, NULL);
-	mt_record_sink_write(sink, huge);
-	mt_record_sink_write(sink, "after");
+	mt_record_sink_write(sink, &ends, "before");
+	mt_record_sink_write(sink, &ends, NULL);
+	mt_record_sink_write(sink, &ends, huge);
+	mt_record_sink_write(sink, &ends, "after");
 	assert_int_equal(end_sink(sink), 0);
 	assert_string_equal(content_of(path), "before\nafter\n");
 	assert_int_equal(written(), 2);
@@ -212,7 +221,7 @@ static void a_file_never_ends_in_the_middle_of_a_line(void **state)
 	limit = (struct rlimit){25, before.rlim_max};
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 	for (unsigned i = 0; i < 4; i++)
-		mt_record_sink_write(sink, "123456789");
+		mt_record_sink_write(sink, &ends, "123456789");
 	assert_int_equal(mt_record_sink_flush(sink), -EFBIG);
 	assert_int_equal(written(), 2);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
@@ -234,7 +243,7 @@ static void more_than_is_gathered_arrives_whole(void **state)
 
 	for (unsigned i = 0; i < 1000; i++) {
 		memset(line, 'a' + (int)(i % 26), sizeof(line) - 1);
-		mt_record_sink_write(sink, line);
+		mt_record_sink_write(sink, &ends, line);
 	}
 	assert_int_equal(end_sink(sink), 0);
 	const char *content = content_of(path);
@@ -257,7 +266,7 @@ static void standard_output_takes_lines_and_none_takes_nothing(void **state)
 
 	fflush(stdout);
 	dup2(file, STDOUT_FILENO);
-	mt_record_sink_write(sink, "line");
+	mt_record_sink_write(sink, &ends, "line");
 	assert_int_equal(mt_record_sink_reopen(sink), 0);
 	int result = end_sink(sink);
 	/* Standard output is not the sink's to close. */
@@ -271,7 +280,7 @@ static void standard_output_takes_lines_and_none_takes_nothing(void **state)
 	assert_int_equal(unlink(path), 0);
 
 	sink = open_sink("none");
-	mt_record_sink_write(sink, "line");
+	mt_record_sink_write(sink, &ends, "line");
 	assert_int_equal(written(), 1);
 	assert_int_equal(mt_record_sink_flush(sink), 0);
 	assert_int_equal(mt_record_sink_reopen(sink), 0);
