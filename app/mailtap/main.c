@@ -148,7 +148,8 @@ static enum mt_exit complete_options(struct program *program)
 static struct mt_record_target target_of(const struct program *program)
 {
 	return (struct mt_record_target){.path = program->settings.records,
-					 .is_patient = program->has_capture};
+					 .is_patient = program->has_capture,
+					 .kafka = program->settings.kafka};
 }
 
 static enum mt_exit read_inputs(struct program *program)

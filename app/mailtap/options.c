@@ -289,26 +289,40 @@ static int read_command_line(struct mt_settings *settings, int argc, char **argv
 
 struct reading {
 	struct mt_settings *settings;
-	char reason[320]; /* of the first bad line */
+	char reason[384]; /* of the first bad line */
 };
+
+/* Result  0, or the reason why a line of the file is refused. */
+static int read_setting(struct mt_settings *settings, const char *section, const char *key, const char *value,
+			char *error, size_t error_size)
+{
+	const struct option *option = find_option(key, strlen(key));
+	char reason[256] = "";
+
+	if (strcmp(section, "kafka") == 0) {
+		if (mt_record_kafka_set(&settings->kafka, key, value, reason, sizeof(reason)) == 0)
+			return 0;
+		return REASON("[kafka] %s: %s", key, reason);
+	}
+	if (section[0] != 0)
+		return REASON("a section [%.64s] is unknown here", section);
+	if (option == NULL || !option->is_key)
+		return REASON("unknown setting '%.64s'", key);
+	if (option->parse(settings, option, value, reason, sizeof(reason)) != 0)
+		return REASON("%s: %s", key, reason);
+	return 0;
+}
 
 /* inih's contract: 1 for a good line, 0 for a bad one; it remembers the first bad line's number. */
 static int take_setting(void *context, const char *section, const char *key, const char *value)
 {
 	struct reading *reading = context;
-	const struct option *option = find_option(key, strlen(key));
-	char reason[256] = "", text[320];
+	char reason[sizeof(reading->reason)];
 
-	if (section[0] != 0)
-		snprintf(text, sizeof(text), "sections such as [%.64s] are unknown here", section);
-	else if (option == NULL || !option->is_key)
-		snprintf(text, sizeof(text), "unknown setting '%.64s'", key);
-	else if (option->parse(reading->settings, option, value, reason, sizeof(reason)) == 0)
+	if (read_setting(reading->settings, section, key, value, reason, sizeof(reason)) == 0)
 		return 1;
-	else
-		snprintf(text, sizeof(text), "%s: %s", key, reason);
 	if (reading->reason[0] == 0)
-		memcpy(reading->reason, text, sizeof(text));
+		memcpy(reading->reason, reason, sizeof(reason));
 	return 0;
 }
 
@@ -398,6 +412,8 @@ void mt_settings_fini(struct mt_settings *settings)
 		free(*texts[i]);
 		*texts[i] = NULL;
 	}
+	mt_record_kafka_forget(settings->kafka);
+	settings->kafka = NULL;
 }
 
 void mt_settings_print_help(void)

@@ -10,6 +10,7 @@
 
 #include "base.h"
 #include "identify.h"
+#include "record.h"
 
 #define MT_WORKERS_MAX 64 /* a replay's bound; with EAL options the lcores are the bound as well */
 
@@ -37,6 +38,7 @@ struct mt_settings {
 	enum mt_report_form report;
 	bool vlan_in_key, check_config, version, help, dumpable;
 	struct mt_identify_ports ports;
+	struct rd_kafka_conf_s *kafka; /* the settings file's section [kafka]; NULL without one */
 };
 
 /**

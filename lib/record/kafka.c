@@ -72,7 +72,7 @@ int mt_record_kafka_set(struct rd_kafka_conf_s **properties, const char *name, c
 		*properties = default_properties();
 	for (size_t i = 0; i < MT_ARRAY_LEN(reserved); i++)
 		if (strcmp(name, reserved[i].name) == 0) {
-			snprintf(error, error_size, "%s is not for you to set: %s", name, reserved[i].why);
+			snprintf(error, error_size, "not for you to set: %s", reserved[i].why);
 			return -EINVAL;
 		}
 	return rd_kafka_conf_set(*properties, name, value, error, error_size) == RD_KAFKA_CONF_OK ? 0

@@ -90,7 +90,7 @@ struct mt_record_target {
 /**
  * Set a property of librdkafka's for a sink on Kafka.
  * properties  the first call makes them; they end with mt_record_kafka_forget()
- * error       a sentence that names the property or its value; nothing of a password
+ * error       a reason that may leave the property's name out, and shows nothing of a password
  * Result      0 or -EINVAL
  */
 int mt_record_kafka_set(struct rd_kafka_conf_s **properties, const char *name, const char *value, char *error,

