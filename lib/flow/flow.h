@@ -40,10 +40,35 @@ unsigned mt_flow_key_make(struct mt_flow_key *ret, const struct mt_packet *packe
 uint64_t mt_flow_fingerprint(const struct mt_flow_key *key, const struct mt_flow_secret *secret);
 
 /**
- * The worker that owns the connection, out of workers many: a pure function of the tuple, symmetric
- * in its two directions, and not of the secret, so that two processes agree.
+ * The hash by which a NIC spreads packets to its queues when its key is 6d 5a again and again: Toeplitz over
+ * source, destination and their ports, the same from either side. Where the key has no ports (a fragment's),
+ * it is the NIC's hash over addresses alone. It takes 65,536 values, which is enough to choose a queue and
+ * nothing else.
+ * Source  Woo and Park 2012; Microsoft, RSS Hashing Functions
  */
-unsigned mt_flow_owner(const struct mt_flow_key *key, unsigned workers);
+uint32_t mt_flow_rss_hash(const struct mt_flow_key *key);
+
+#define MT_FLOW_BUCKETS_MAX 512
+
+/** Who owns what: constant while workers run. */
+struct mt_flow_owners {
+	uint16_t workers;
+	uint16_t bucket_mask;			 /* of the NIC's hash; 0 where no NIC spreads packets */
+	uint16_t worker_of[MT_FLOW_BUCKETS_MAX]; /* by bucket: what the NIC's redirection table says too */
+};
+
+/**
+ * buckets  entries of the NIC's redirection table, a power of two from 2 to MT_FLOW_BUCKETS_MAX; 0 where no
+ * NIC spreads packets workers  1 to UINT16_MAX
+ */
+void mt_flow_owners_init(struct mt_flow_owners *ret, unsigned workers, unsigned buckets);
+
+/**
+ * The worker that owns the connection: a pure function of the tuple, symmetric in its two directions, and not
+ * of the secret, so that two processes agree. Where a NIC spreads packets it says what the NIC does, and only
+ * what the NIC could not know (a tunnel's inside, a datagram's later fragments) changes hands.
+ */
+unsigned mt_flow_owner(const struct mt_flow_owners *owners, const struct mt_flow_key *key);
 
 enum mt_flow_state {
 	MT_FLOW_DIALOGUE, /* a session is being read: session holds its index */

@@ -59,7 +59,10 @@ static void both_directions_have_one_key(void **state) /* G19 */
 {
 	(void)state;
 	static const struct mt_flow_secret secret = {{1, 2}};
+	struct mt_flow_owners by_crc, by_nic;
 
+	mt_flow_owners_init(&by_crc, 7, 0);
+	mt_flow_owners_init(&by_nic, 7, 128);
 	for (unsigned i = 0; i < 10000; i++) {
 		struct mt_packet there = random_packet(), back = reversed(&there);
 		struct mt_flow_key key, key_back;
@@ -76,7 +79,8 @@ static void both_directions_have_one_key(void **state) /* G19 */
 		int order = memcmp(key.addr[0], key.addr[1], 16);
 		assert_true(order < 0 || (order == 0 && key.port[0] <= key.port[1]));
 		assert_int_equal(mt_flow_fingerprint(&key, &secret), mt_flow_fingerprint(&key_back, &secret));
-		assert_int_equal(mt_flow_owner(&key, 7), mt_flow_owner(&key_back, 7));
+		assert_int_equal(mt_flow_owner(&by_crc, &key), mt_flow_owner(&by_crc, &key_back));
+		assert_int_equal(mt_flow_owner(&by_nic, &key), mt_flow_owner(&by_nic, &key_back));
 	}
 }
 
@@ -131,6 +135,86 @@ static void the_fingerprint_is_siphash(void **state)
 	assert_true(mt_flow_fingerprint(&key, &counting) == 0xc1d2363299e41531);
 }
 
+/* Toeplitz as Microsoft's text on RSS has it: for every bit of the input that is set, the 32 bits of the key
+ * from that place on are added. Bit by bit, over a tuple as it stands in the packet. */
+static uint32_t toeplitz(const uint8_t *key, const uint8_t *input, size_t len)
+{
+	uint32_t hash = 0;
+
+	for (size_t bit = 0; bit < len * 8; bit++)
+		for (size_t i = 0; i < 32 && (input[bit / 8] >> (7 - bit % 8) & 1); i++)
+			hash ^= (uint32_t)(key[(bit + i) / 8] >> (7 - (bit + i) % 8) & 1) << (31 - i);
+	return hash;
+}
+
+static size_t tuple_bytes(const struct mt_packet *packet, uint8_t *ret)
+{
+	size_t addr_bytes = packet->ip_version == 4 ? 4 : 16;
+	const uint16_t ports[] = {packet->src_port, packet->dst_port};
+
+	memcpy(ret, packet->src, addr_bytes);
+	memcpy(ret + addr_bytes, packet->dst, addr_bytes);
+	for (size_t i = 0; i < 2; i++) {
+		ret[2 * addr_bytes + 2 * i] = (uint8_t)(ports[i] >> 8);
+		ret[2 * addr_bytes + 2 * i + 1] = (uint8_t)ports[i];
+	}
+	return 2 * addr_bytes + 4;
+}
+
+static void toeplitz_is_what_microsoft_computes(void **state)
+{
+	(void)state;
+	/* The text's own key and its first example: 66.9.149.187:2794 to 161.142.100.80:1766. */
+	static const uint8_t key[] = {0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67,
+				      0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb,
+				      0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30,
+				      0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa};
+	static const uint8_t input[] = {66, 9, 149, 187, 161, 142, 100, 80, 0x0a, 0xea, 0x06, 0xe6};
+
+	assert_int_equal(toeplitz(key, input, 12), 0x51ccc178);
+	assert_int_equal(toeplitz(key, input, 8), 0x323e8fc2);
+}
+
+/* What the NIC computes over the tuple as it stands in either direction, and what we compute of the key. */
+static void the_rss_hash_is_the_nics(void **state)
+{
+	(void)state;
+	uint8_t nic_key[52], input[36];
+
+	for (size_t i = 0; i < sizeof(nic_key); i++)
+		nic_key[i] = i % 2 == 0 ? 0x6d : 0x5a;
+	for (unsigned i = 0; i < 2000; i++) {
+		struct mt_packet there = random_packet(), back = reversed(&there);
+		struct mt_flow_key key;
+
+		mt_flow_key_make(&key, &there, false);
+		size_t len = tuple_bytes(&there, input);
+		assert_int_equal(mt_flow_rss_hash(&key), toeplitz(nic_key, input, len));
+		len = tuple_bytes(&back, input);
+		assert_int_equal(mt_flow_rss_hash(&key), toeplitz(nic_key, input, len));
+		/* A fragment: addresses alone. */
+		there.src_port = there.dst_port = 0;
+		mt_flow_key_make(&key, &there, false);
+		assert_int_equal(mt_flow_rss_hash(&key), toeplitz(nic_key, input, len - 4));
+	}
+}
+
+static void the_owner_is_the_worker_of_the_nics_queue(void **state)
+{
+	(void)state;
+	struct mt_flow_owners owners;
+
+	mt_flow_owners_init(&owners, 6, 128);
+	for (unsigned i = 0; i < 2000; i++) {
+		struct mt_packet packet = random_packet();
+		struct mt_flow_key key;
+
+		mt_flow_key_make(&key, &packet, false);
+		/* A redirection table whose entry i is queue i % 6. */
+		assert_int_equal(mt_flow_owner(&owners, &key), mt_flow_rss_hash(&key) % 128 % 6);
+	}
+}
+
 /* A block of clients at one server: neighbours in address and port, as real traffic has them. */
 static void owners_are_spread_evenly(void **state)
 {
@@ -141,6 +225,9 @@ static void owners_are_spread_evenly(void **state)
 	for (size_t i = 0; i < MT_ARRAY_LEN(worker_counts); i++)
 		for (unsigned shape = 0; shape < 3; shape++) {
 			unsigned workers = worker_counts[i], counts[64] = {0};
+			struct mt_flow_owners owners;
+
+			mt_flow_owners_init(&owners, workers, 0);
 
 			for (unsigned n = 0; n < FLOWS; n++) {
 				static const unsigned shifts[] = {0, 8, 16}; /* how much of n is the port */
@@ -149,7 +236,7 @@ static void owners_are_spread_evenly(void **state)
 				    packet_v4(0x0a000000 + (n >> shifts[shape]), low, 0xc0000201, 25);
 				struct mt_flow_key key;
 				mt_flow_key_make(&key, &packet, false);
-				unsigned owner = mt_flow_owner(&key, workers);
+				unsigned owner = mt_flow_owner(&owners, &key);
 				assert_true(owner < workers);
 				counts[owner]++;
 			}
@@ -545,6 +632,9 @@ int main(void)
 	    cmocka_unit_test(every_byte_of_an_address_decides_the_side),
 	    cmocka_unit_test(a_vlan_is_in_the_key_on_request),
 	    cmocka_unit_test(the_fingerprint_is_siphash),
+	    cmocka_unit_test(toeplitz_is_what_microsoft_computes),
+	    cmocka_unit_test(the_rss_hash_is_the_nics),
+	    cmocka_unit_test(the_owner_is_the_worker_of_the_nics_queue),
 	    cmocka_unit_test(owners_are_spread_evenly),
 	    cmocka_unit_test(tables_are_large_enough_and_not_twice),
 	    cmocka_unit_test(a_full_table_refuses),
