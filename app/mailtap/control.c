@@ -13,8 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-#define NAP_NS		  500000 /* between two looks at the rings, live */
-#define NAP_REPLAY_NS	  100000 /* a replay's end should not wait for a sleeper */
+#define NAP_NS		  1000000 /* between two looks at the rings, live */
+#define NAP_REPLAY_NS	  100000  /* a replay's end should not wait for a sleeper */
 #define STATS_PER_SECOND  10
 #define REPORTS_AT_A_TIME 64
 #define CERTIFICATES	  1024	/* remembered: a site talks to fewer servers than that in an hour */
@@ -267,15 +267,15 @@ static void keep_order(struct mt_control *control)
 static void count_port(struct mt_control *control, uint16_t number)
 {
 	const struct mt_counters_layout *layout = control->run->layout;
-	const struct mt_ports *ports = control->run->ports;
+	const struct mt_port *port = &control->run->ports->port[number];
 	struct rte_eth_stats stats;
 	uint64_t rest_packets, rest_bytes, *cells = control->cells;
 
-	if (rte_eth_stats_get(ports->id[number], &stats) != 0)
+	if (rte_eth_stats_get(port->id, &stats) != 0)
 		return;
 	rest_packets = stats.ipackets;
 	rest_bytes = stats.ibytes;
-	for (uint16_t q = 0; q < ports->queues_of[number] && q < RTE_ETHDEV_QUEUE_STAT_CNTRS; q++) {
+	for (uint16_t q = 0; q < port->queues && q < RTE_ETHDEV_QUEUE_STAT_CNTRS; q++) {
 		cells[mt_counters_cell(layout, MT_COUNTER_RX_PACKETS, number, q, 0)] = stats.q_ipackets[q];
 		cells[mt_counters_cell(layout, MT_COUNTER_RX_BYTES, number, q, 0)] = stats.q_ibytes[q];
 		rest_packets -= stats.q_ipackets[q] < rest_packets ? stats.q_ipackets[q] : rest_packets;
@@ -283,7 +283,8 @@ static void count_port(struct mt_control *control, uint16_t number)
 	}
 	cells[mt_counters_cell(layout, MT_COUNTER_RX_PACKETS, number, 0, 0)] += rest_packets;
 	cells[mt_counters_cell(layout, MT_COUNTER_RX_BYTES, number, 0, 0)] += rest_bytes;
-	cells[mt_counters_cell(layout, MT_COUNTER_RX_MISSED, number, 0, 0)] = stats.imissed;
+	cells[mt_counters_cell(layout, MT_COUNTER_RX_MISSED, number, 0, 0)] =
+	    stats.imissed + (port->kernel != NULL ? mt_kernel_drops(port->kernel) : 0);
 	cells[mt_counters_cell(layout, MT_COUNTER_RX_ERRORS, number, 0, 0)] = stats.ierrors;
 	cells[mt_counters_cell(layout, MT_COUNTER_RX_NOMBUF, number, 0, 0)] = stats.rx_nombuf;
 }

@@ -258,8 +258,12 @@ static enum mt_exit open_ports(struct program *program)
 	char error[ERROR_SIZE];
 
 	program->has_ports = true;
-	if (mt_ports_open(&program->ports, &program->plan, error, sizeof(error)) == 0)
+	if (mt_ports_open(&program->ports, &program->plan, settings->keep_offloads, error, sizeof(error)) ==
+	    0) {
+		if (!program->has_capture)
+			mt_ports_print(&program->ports);
 		return MT_EXIT_DONE;
+	}
 	warnx("%s%s%s",
 	      settings->replay != NULL	    ? settings->replay
 	      : settings->interface != NULL ? settings->interface
@@ -273,8 +277,24 @@ static uint16_t most_queues(const struct mt_ports *ports)
 	uint16_t most = 1;
 
 	for (uint16_t i = 0; i < ports->count; i++)
-		most = ports->queues_of[i] > most ? ports->queues_of[i] : most;
+		most = ports->port[i].queues > most ? ports->port[i].queues : most;
 	return most;
+}
+
+/* Queue q of a device that spreads packets is worker q's, see mt_flow_owner(); the others go round. */
+static void assign_queues(struct mt_run *run, const struct mt_ports *ports)
+{
+	uint32_t workers = run->plan->workers, next = 0;
+
+	for (uint16_t i = 0; i < ports->queue_count; i++) {
+		struct mt_queue queue = ports->queue[i];
+		bool is_spread = false;
+
+		for (uint16_t p = 0; p < ports->count; p++)
+			is_spread |=
+			    ports->port[p].id == queue.port && ports->port[p].rss == MT_RSS_SYMMETRIC;
+		mt_worker_add_queue(run->workers[(is_spread ? queue.queue : next++) % workers], queue);
+	}
 }
 
 static int create_workers(struct program *program, char *error, size_t error_size)
@@ -295,8 +315,7 @@ static int create_workers(struct program *program, char *error, size_t error_siz
 		if (rc != 0)
 			return rc;
 	}
-	for (uint16_t q = 0; q < program->ports.queue_count; q++)
-		mt_worker_add_queue(run->workers[q % workers], program->ports.queue[q]);
+	assign_queues(run, &program->ports);
 	return 0;
 }
 
@@ -339,7 +358,7 @@ static enum mt_exit prepare_run(struct program *program)
 	run->link = program->has_capture ? program->capture.link : MT_PACKET_LINK_ETHERNET;
 	run->vlan_in_key = settings->vlan_in_key;
 	run->is_lossless = program->has_capture;
-	run->is_polite = program->has_capture || settings->interface != NULL;
+	mt_flow_owners_init(&run->owners, program->plan.workers, program->ports.buckets);
 	rc = getrandom(&run->secret, sizeof(run->secret), 0) == sizeof(run->secret) ? 0 : -errno;
 	run->layout = program->layout;
 	program->has_patterns = true;

@@ -136,6 +136,16 @@ static int parse_report(struct mt_settings *settings, const struct option *optio
 	return REASON("'%s' is none of text, json and none", value);
 }
 
+static int parse_offloads(struct mt_settings *settings, const struct option *option, const char *value,
+			  char *error, size_t error_size)
+{
+	(void)option;
+	if (strcmp(value, "keep") != 0 && strcmp(value, "off") != 0)
+		return REASON("'%s' is neither keep nor off", value);
+	settings->keep_offloads = strcmp(value, "keep") == 0;
+	return 0;
+}
+
 static int parse_ports(struct mt_settings *settings, const struct option *option, const char *value,
 		       char *error, size_t error_size)
 {
@@ -190,6 +200,8 @@ static const struct option options[] = {
      "memory for bytes out of order (256M; sized by the file with -r)"},
     {"mbufs", 0, "N", true, parse_number, AT(mbufs), 256, 1u << 26,
      "packet buffers (sized by queues and workers)"},
+    {"receive-offloads", 0, "keep|off", true, parse_offloads, 0, 0, 0,
+     "of a kernel interface: off switches off what joins packets, for the run (keep)"},
     {"timeout", 0, "SECONDS", true, parse_seconds, AT(timeout_ns), 1, 10000000 * MT_NS_PER_SECOND,
      "idle time after which a session ends (1800)"},
     {"vlan-in-key", 0, NULL, true, parse_flag, AT(vlan_in_key), 0, 0,
@@ -379,7 +391,7 @@ static void set_defaults(struct mt_settings *settings)
 {
 	char ignored[1];
 
-	*settings = (struct mt_settings){.timeout_ns = 1800 * MT_NS_PER_SECOND};
+	*settings = (struct mt_settings){.timeout_ns = 1800 * MT_NS_PER_SECOND, .keep_offloads = true};
 	mt_identify_ports_parse(&settings->ports, NULL, ignored, sizeof(ignored));
 }
 

@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_bus.h>
+#include <rte_dev.h>
 #include <rte_ethdev.h>
+#include <rte_kvargs.h>
 #include <rte_mbuf_dyn.h>
 #include <sched.h>
 #include <stdio.h>
@@ -13,6 +16,11 @@
 
 #define DESCRIPTORS   1024 /* of a receive queue; the driver may have its own mind */
 #define EAL_ARGUMENTS 20   /* of ours, at most */
+
+/* The ring that a worker shares with the kernel: 10 ms of a million packets a second, in 20 MB. */
+#define KERNEL_FRAME_BYTES MT_DATA_ROOM
+#define KERNEL_FRAMES	   10240
+#define KERNEL_BLOCK_BYTES (1u << 18)
 
 #define FAIL(rc, ...) (snprintf(error, error_size, __VA_ARGS__), (rc))
 
@@ -40,12 +48,14 @@ static void name_cpus(char *text, size_t size)
  * and is the very file that was looked at.
  */
 static const char *name_device(const struct mt_settings *settings, const struct mt_capture *capture,
-			       char *text, size_t size)
+			       const struct mt_plan *plan, char *text, size_t size)
 {
 	if (capture != NULL)
 		snprintf(text, size, "net_pcap0,rx_pcap=/proc/self/fd/%d", capture->fd);
 	else if (settings->interface != NULL)
-		snprintf(text, size, "net_af_packet0,iface=%s", settings->interface);
+		snprintf(text, size, "net_af_packet0,iface=%s,qpairs=%u,framesz=%u,framecnt=%u,blocksz=%u",
+			 settings->interface, plan->workers, KERNEL_FRAME_BYTES, KERNEL_FRAMES,
+			 KERNEL_BLOCK_BYTES);
 	else
 		return NULL;
 	return text;
@@ -56,7 +66,7 @@ int mt_ports_start_eal(const struct mt_settings *settings, const struct mt_captu
 {
 	static char cpus[4096], lcores[4200], heap[32], device[300]; /* EAL keeps pointers */
 	char **arguments = calloc((size_t)argc + EAL_ARGUMENTS, sizeof(*arguments));
-	const char *device_name = name_device(settings, capture, device, sizeof(device));
+	const char *device_name = name_device(settings, capture, plan, device, sizeof(device));
 	int n = 0, rc;
 
 	if (arguments == NULL)
@@ -99,7 +109,7 @@ static uint16_t count_queues(const struct rte_eth_dev_info *info, uint32_t worke
 {
 	uint32_t queues = info->max_rx_queues;
 
-	if (info->flow_type_rss_offloads != 0 && queues > workers)
+	if (mt_rss_buckets(info) > 0 && queues > workers)
 		queues = workers;
 	return (uint16_t)(queues < MT_PORTS_QUEUES_MAX ? queues : MT_PORTS_QUEUES_MAX);
 }
@@ -119,81 +129,158 @@ uint32_t mt_ports_count_queues(uint32_t workers)
 	return total;
 }
 
-/* Symmetric in the two directions, and taken by every driver (Woo and Park 2012). It chooses a queue, no
- * more. */
-static void set_rss(struct rte_eth_conf *conf, const struct rte_eth_dev_info *info, uint8_t key[64])
+/* The workers' owner knows one number of buckets: that of the device which has the fewest. */
+static uint32_t common_buckets(const struct mt_ports *ports, uint32_t workers)
 {
-	uint8_t len = info->hash_key_size != 0 ? info->hash_key_size : 40;
+	uint32_t common = 0;
 
-	if (info->flow_type_rss_offloads == 0 || len > 64)
-		return;
-	for (unsigned i = 0; i < len; i++)
-		key[i] = i % 2 == 0 ? 0x6d : 0x5a;
-	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-	conf->rx_adv_conf.rss_conf = (struct rte_eth_rss_conf){
-	    .rss_key = key,
-	    .rss_key_len = len,
-	    .rss_hf = info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP),
-	};
+	for (uint16_t i = 0; i < ports->count && workers > 1; i++) {
+		struct rte_eth_dev_info info;
+		uint32_t buckets =
+		    rte_eth_dev_info_get(ports->port[i].id, &info) == 0 ? mt_rss_buckets(&info) : 0;
+
+		if (buckets >= workers && (common == 0 || buckets < common))
+			common = buckets;
+	}
+	return common;
 }
 
-static int open_queues(struct mt_ports *ports, uint16_t port, uint16_t queues)
+/* How long nobody needs to look: half of what the ring holds, of the smallest packets at the device's speed.
+ */
+static uint64_t safe_nap_ns(const struct mt_port *port, const struct rte_eth_dev_info *info)
 {
-	for (uint16_t queue = 0; queue < queues; queue++) {
-		int rc = rte_eth_rx_queue_setup(port, queue, DESCRIPTORS,
-						(unsigned)rte_eth_dev_socket_id(port), NULL, ports->pool);
+	const uint64_t of_memory_ns = 50000, of_kernel_ns = 500000, bits = (64 + 20) * 8;
+	struct rte_eth_link link = {0};
+	uint64_t nap_ns;
+
+	if (port->kernel != NULL)
+		return of_kernel_ns; /* a twentieth of what its ring takes at a million packets a second */
+	if (strcmp(rte_bus_name(rte_dev_bus(info->device)), "vdev") == 0)
+		return of_memory_ns;
+	if (rte_eth_link_get_nowait(port->id, &link) != 0 || link.link_speed == 0 ||
+	    link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN)
+		return 0;
+	nap_ns = DESCRIPTORS / 2 * bits * 1000 / link.link_speed;
+	return nap_ns >= 10000 ? nap_ns : 0; /* shorter is no sleep */
+}
+
+/* ---- One port ---- */
+
+static int open_queues(struct mt_ports *ports, const struct mt_port *port)
+{
+	for (uint16_t queue = 0; queue < port->queues; queue++) {
+		int rc = rte_eth_rx_queue_setup(port->id, queue, DESCRIPTORS,
+						(unsigned)rte_eth_dev_socket_id(port->id), NULL, ports->pool);
 
 		if (rc != 0)
 			return rc;
-		ports->queue[ports->queue_count++] = (struct mt_queue){port, queue};
+		ports->queue[ports->queue_count++] = (struct mt_queue){port->id, queue};
 	}
 	return 0;
 }
 
-static int open_port(struct mt_ports *ports, uint16_t port, const struct mt_plan *plan, char *error,
-		     size_t error_size)
+/* The driver copies a frame of the kernel's ring into one buffer, whatever its room. */
+static int check_frame_bytes(const struct rte_eth_dev_info *info, char *error, size_t error_size)
 {
+	const struct rte_devargs *arguments = rte_dev_devargs(info->device);
+	struct rte_kvargs *list =
+	    arguments != NULL && arguments->args != NULL ? rte_kvargs_parse(arguments->args, NULL) : NULL;
+	const char *text = list != NULL ? rte_kvargs_get(list, "framesz") : NULL;
+	unsigned long bytes = text != NULL ? strtoul(text, NULL, 10) : 0;
+
+	rte_kvargs_free(list);
+	return bytes <= MT_DATA_ROOM
+		   ? 0
+		   : FAIL(-EINVAL, "framesz=%lu is more than a packet buffer takes, %u bytes", bytes,
+			  MT_DATA_ROOM);
+}
+
+static int watch_kernel(struct mt_port *port, const struct rte_eth_dev_info *info, bool keep_offloads,
+			char *error, size_t error_size)
+{
+	int rc = check_frame_bytes(info, error, error_size);
+
+	if (rc != 0)
+		return rc;
+	rc = mt_kernel_open(&port->kernel, info->if_index);
+	if (rc == 0 && !keep_offloads)
+		rc = mt_kernel_switch_offloads_off(port->kernel);
+	return rc == 0 ? 0 : FAIL(rc, "%s", strerror(-rc));
+}
+
+static int configure(struct mt_ports *ports, struct mt_port *port, const struct rte_eth_dev_info *info)
+{
+	bool has_rss = port->queues > 1 && ports->buckets > 0 && mt_rss_buckets(info) >= ports->buckets;
 	struct rte_eth_conf conf = {0};
-	struct rte_eth_dev_info info;
-	char name[RTE_ETH_NAME_MAX_LEN] = "?";
-	uint8_t key[64];
-	uint16_t queues;
+	uint8_t key[MT_RSS_KEY_MAX];
 	int rc;
 
-	rte_eth_dev_get_name_by_port(port, name);
-	rc = rte_eth_dev_info_get(port, &info);
-	if (rc != 0)
-		return FAIL(rc, "port %s: %s", name, rte_strerror(-rc));
-	queues = count_queues(&info, plan->workers);
-	if (queues == 0 || ports->queue_count + queues > MT_PORTS_QUEUES_MAX)
-		return FAIL(-ENOSPC, "port %s: %s", name,
-			    queues == 0 ? "nothing to receive from" : "too many queues");
-	set_rss(&conf, &info, key);
-	conf.rxmode.offloads = info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
-	rc = rte_eth_dev_configure(port, queues, 0, &conf);
+	conf.rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+	if (has_rss)
+		mt_rss_configure(&conf, info, key);
+	rc = rte_eth_dev_configure(port->id, port->queues, 0, &conf);
 	if (rc == 0)
-		rc = open_queues(ports, port, queues);
-	if (rc == 0)
-		rc = rte_eth_dev_start(port);
+		rc = open_queues(ports, port);
+	if (rc == 0 && has_rss)
+		port->rss = mt_rss_prove(port->id, info, ports->buckets, port->queues);
+	return rc;
+}
+
+static int start(struct mt_ports *ports, struct mt_port *port)
+{
+	int rc = rte_eth_dev_start(port->id);
+
 	if (rc != 0)
-		return FAIL(rc, "port %s: %s", name, rte_strerror(-rc));
+		return rc;
 	ports->started++;
-	/* A device of memory or of a file has no such mode, and needs none. */
-	rte_eth_promiscuous_enable(port);
-	ports->queues_of[ports->started - 1] = queues;
+	if (port->kernel != NULL)
+		mt_kernel_started(port->kernel);
+	else /* a device of memory or of a file has no such mode, and needs none */
+		rte_eth_promiscuous_enable(port->id);
 	return 0;
 }
 
-int mt_ports_open(struct mt_ports *ret, const struct mt_plan *plan, char *error, size_t error_size)
+static int open_port(struct mt_ports *ports, struct mt_port *port, const struct mt_plan *plan,
+		     bool keep_offloads, char *error, size_t error_size)
+{
+	char name[RTE_ETH_NAME_MAX_LEN] = "?", reason[256] = "";
+	struct rte_eth_dev_info info;
+	int rc;
+
+	rte_eth_dev_get_name_by_port(port->id, name);
+	rc = rte_eth_dev_info_get(port->id, &info);
+	if (rc != 0)
+		return FAIL(rc, "port %s: %s", name, rte_strerror(-rc));
+	port->queues = count_queues(&info, plan->workers);
+	if (port->queues == 0 || ports->queue_count + port->queues > MT_PORTS_QUEUES_MAX)
+		return FAIL(-ENOSPC, "port %s: %s", name,
+			    port->queues == 0 ? "nothing to receive from" : "too many queues");
+	if (strcmp(info.driver_name, "net_af_packet") == 0)
+		rc = watch_kernel(port, &info, keep_offloads, reason, sizeof(reason));
+	if (rc == 0)
+		rc = configure(ports, port, &info);
+	if (rc == 0)
+		rc = start(ports, port);
+	if (rc != 0)
+		return FAIL(rc, "port %s: %s", name, reason[0] != 0 ? reason : rte_strerror(-rc));
+	if (safe_nap_ns(port, &info) < ports->nap_ns)
+		ports->nap_ns = safe_nap_ns(port, &info);
+	return 0;
+}
+
+/* ---- All ports ---- */
+
+int mt_ports_open(struct mt_ports *ret, const struct mt_plan *plan, bool keep_offloads, char *error,
+		  size_t error_size)
 {
 	struct mt_ports *ports = ret;
 	uint16_t port;
 	int rc;
 
-	*ports = (struct mt_ports){.stamp_offset = -1};
+	*ports = (struct mt_ports){.stamp_offset = -1, .nap_ns = MT_NS_PER_MS};
 	RTE_ETH_FOREACH_DEV(port)
 	if (ports->count < MT_PORTS_MAX)
-		ports->id[ports->count++] = port;
+		ports->port[ports->count++].id = port;
 	if (ports->count == 0)
 		return FAIL(-ENODEV, "DPDK found no port to receive from");
 	if (rte_mbuf_dyn_rx_timestamp_register(&ports->stamp_offset, &ports->stamp_flag) != 0)
@@ -203,8 +290,9 @@ int mt_ports_open(struct mt_ports *ret, const struct mt_plan *plan, char *error,
 	if (ports->pool == NULL)
 		return FAIL(-rte_errno, "no memory for %u packet buffers (--mbufs; -m or huge pages): %s",
 			    plan->mbufs, rte_strerror(rte_errno));
+	ports->buckets = common_buckets(ports, plan->workers);
 	for (uint16_t i = 0; i < ports->count; i++) {
-		rc = open_port(ports, ports->id[i], plan, error, error_size);
+		rc = open_port(ports, &ports->port[i], plan, keep_offloads, error, error_size);
 		if (rc != 0)
 			return rc;
 	}
@@ -214,11 +302,44 @@ int mt_ports_open(struct mt_ports *ret, const struct mt_plan *plan, char *error,
 void mt_ports_close(struct mt_ports *ports)
 {
 	for (uint16_t i = 0; i < ports->count; i++) {
-		if (i < ports->started) {
-			rte_eth_promiscuous_disable(ports->id[i]);
-			rte_eth_dev_stop(ports->id[i]);
-		}
-		rte_eth_dev_close(ports->id[i]);
+		const struct mt_port *port = &ports->port[i];
+
+		if (i < ports->started && port->kernel == NULL)
+			rte_eth_promiscuous_disable(port->id);
+		if (i < ports->started)
+			rte_eth_dev_stop(port->id);
+		rte_eth_dev_close(port->id);
+		mt_kernel_close(port->kernel);
 	}
 	rte_mempool_free(ports->pool);
+}
+
+static void print_port(const struct mt_port *port, unsigned number)
+{
+	char name[RTE_ETH_NAME_MAX_LEN] = "?";
+	struct rte_eth_dev_info info = {0};
+	uint16_t mtu = 0;
+
+	rte_eth_dev_get_name_by_port(port->id, name);
+	rte_eth_dev_get_mtu(port->id, &mtu);
+	if (rte_eth_dev_info_get(port->id, &info) != 0)
+		return;
+	fprintf(stderr, "port %u: %s, driver %s, %u queue%s, %s, MTU %u, %s, frames of several buffers: %s\n",
+		number, name, info.driver_name, port->queues, port->queues == 1 ? "" : "s",
+		mt_rss_phrase(port->rss), mtu,
+		port->kernel != NULL || rte_eth_promiscuous_get(port->id) == 1 ? "promiscuous"
+									       : "not promiscuous",
+		info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER ? "yes" : "as the driver makes them");
+	if (port->kernel != NULL && mt_kernel_offloads(port->kernel)[0] != 0)
+		fprintf(stderr,
+			"port %u: %s is on: frames longer than %u bytes come cut; switch it off with ethtool "
+			"-K, or with "
+			"--receive-offloads off for this run\n",
+			number, mt_kernel_offloads(port->kernel), KERNEL_FRAME_BYTES);
+}
+
+void mt_ports_print(const struct mt_ports *ports)
+{
+	for (uint16_t i = 0; i < ports->count; i++)
+		print_port(&ports->port[i], i);
 }

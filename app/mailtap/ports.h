@@ -9,8 +9,11 @@
 
 #include "base.h"
 #include "capture.h"
+#include "flow.h"
+#include "kernel.h"
 #include "options.h"
 #include "plan.h"
+#include "rss.h"
 
 struct rte_mempool;
 
@@ -23,15 +26,24 @@ struct mt_queue {
 	uint16_t queue; /* of the port */
 };
 
+/** One device; its place in struct mt_ports is the number that users see. */
+struct mt_port {
+	uint16_t id; /* DPDK's number */
+	uint16_t queues;
+	enum mt_rss rss;
+	struct mt_kernel *kernel; /* NULL where the kernel has no part in it */
+};
+
 struct mt_ports {
 	struct rte_mempool *pool;
-	uint16_t id[MT_PORTS_MAX]; /* DPDK's numbers; the place in here is the number that users see */
-	uint16_t queues_of[MT_PORTS_MAX];
+	struct mt_port port[MT_PORTS_MAX];
 	uint16_t count;
 	uint16_t started;     /* of them, from the first on */
 	uint16_t queue_count; /* in queue */
 	struct mt_queue queue[MT_PORTS_QUEUES_MAX];
-	int stamp_offset;    /* of the time stamp in an mbuf */
+	uint32_t buckets; /* by which devices spread packets, see mt_flow_owners_init(); 0 where none does */
+	uint64_t nap_ns;  /* that a worker may sleep without loss, when nothing comes; 0: it must poll on */
+	int stamp_offset; /* of the time stamp in an mbuf */
 	uint64_t stamp_flag; /* set in ol_flags where a time stamp is there: net_pcap's, in microseconds */
 };
 
@@ -49,10 +61,15 @@ int mt_ports_start_eal(const struct mt_settings *settings, const struct mt_captu
 uint32_t mt_ports_count_queues(uint32_t workers);
 
 /**
- * Configure and start every port. No port at all is an error.
- * Result  0 or -errno with a sentence that names the port; close in every case
+ * Configure and start every port. No port at all is an error. Receive offloads of the kernel's that join
+ * packets are switched off until _close() where keep_offloads is false. Result  0 or -errno with a sentence
+ * that names the port; close in every case
  */
-int mt_ports_open(struct mt_ports *ret, const struct mt_plan *plan, char *error, size_t error_size);
+int mt_ports_open(struct mt_ports *ret, const struct mt_plan *plan, bool keep_offloads, char *error,
+		  size_t error_size);
+
+/** A line for each port, of what it is and how it was set up, to standard error. */
+void mt_ports_print(const struct mt_ports *ports);
 void mt_ports_close(struct mt_ports *ports);
 
 #endif

@@ -30,7 +30,6 @@
 #define DRY_POLLS_MAX	 10000 /* a file that gives nothing so often, though packets are due, is at its end */
 #define PAUSE_POLLS	 64    /* idle polls before the CPU is yielded, ... */
 #define YIELD_POLLS	 512   /* ... and before the thread sleeps */
-#define SLEEP_NS	 50000
 
 struct mt_outbox {
 	struct rte_mbuf *mbufs[MT_BURST];
@@ -105,15 +104,12 @@ static void stamp(struct mt_worker *worker, struct rte_mbuf *mbuf, uint64_t burs
 	advance_clock(worker, *field);
 }
 
-/*
- * Nothing to do, so many times in a row. A worker on a device polls on; one on a file or a socket leaves
- * the CPU to others.
- */
+/* Nothing to do, so many times in a row: leave the CPU to others, as long as the ports allow. */
 static void rest(const struct mt_worker *worker, uint32_t times)
 {
-	static const struct timespec nap = {.tv_nsec = SLEEP_NS};
+	const struct timespec nap = {.tv_nsec = (long)worker->run->ports->nap_ns};
 
-	if (!worker->run->is_polite || times < PAUSE_POLLS)
+	if (nap.tv_nsec == 0 || times < PAUSE_POLLS)
 		rte_pause();
 	else if (times < YIELD_POLLS)
 		sched_yield();
@@ -200,7 +196,7 @@ static uint32_t owner_of(const struct mt_worker *worker, const struct mt_packet 
 	if (worker->run->plan->workers == 1)
 		return 0;
 	mt_flow_key_make(&key, packet, worker->run->vlan_in_key);
-	return mt_flow_owner(&key, worker->run->plan->workers);
+	return mt_flow_owner(&worker->run->owners, &key);
 }
 
 /* A fragment of this worker's, decoded at its place. Transferred. */

@@ -53,12 +53,12 @@ struct mt_run {
 	const struct mt_counters_layout *layout;
 	const struct mt_session_shared *shared;
 	struct mt_patterns *patterns; /* has an order of its own */
+	struct mt_flow_owners owners;
 	struct mt_flow_secret secret;
 	uint64_t timeout_ns;
 	enum mt_packet_link link; /* what frames begin with */
 	bool vlan_in_key;
-	bool is_lossless; /* a replay: waits where it would lose */
-	bool is_polite;	  /* no device to be polled at every moment: an idle worker yields the CPU */
+	bool is_lossless;	    /* a replay: waits where it would lose */
 	struct mt_worker **workers; /* plan->workers of them */
 
 	/* Written by the control thread, rarely. Release; the workers' loads acquire. */
