@@ -16,7 +16,8 @@
 #include "mail.h"
 #include "match.h"
 
-#define MT_DIALOGUE_STATE_BYTES 320 /* room for a protocol's own state */
+#define MT_DIALOGUE_STATE_BYTES 320   /* room for a protocol's own state */
+#define MT_DIALOGUE_SASL_MAX	12288 /* bytes of a line of SASL, in any protocol (RFC 4954 4, RFC 5034 4) */
 
 /** What the dialogues of one worker share. */
 struct mt_mail_env {
@@ -86,6 +87,9 @@ struct mt_dialogue {
 	/** Rows of the tokens of one direction, compiled at start into env->commands or env->replies. */
 	const struct mt_match_row *commands, *replies;
 	size_t command_count, reply_count;
+	/** The longest line of any sort, its end included: a longer one is oversized before it has ended.
+	 * UINT32_MAX where there is no limit. */
+	uint32_t line_max[MT_DIRECTION_COUNT];
 	/** The table, states by events; the dialogue begins in state 0. */
 	const struct mt_transition *table;
 	uint8_t events;
@@ -109,6 +113,16 @@ void mt_dialogue_skipped(struct mt_mail *mail, const struct mt_mail_env *env, en
 void mt_dialogue_gap(struct mt_mail *mail, const struct mt_mail_env *env, enum mt_direction direction);
 /** Client bytes wait for an answer that will not be seen: go on as if it had been the usual one. */
 void mt_dialogue_assume(struct mt_mail *mail, const struct mt_mail_env *env);
+
+/* A line is this long, its end included, and its protocol allows so many: flagged and counted if it is
+ * longer. */
+void mt_dialogue_oversized(struct mt_mail *mail, const struct mt_mail_env *env);
+static inline void mt_dialogue_limit(struct mt_mail *mail, const struct mt_mail_env *env, uint32_t bytes,
+				     uint32_t max)
+{
+	if (mt_unlikely(bytes > max))
+		mt_dialogue_oversized(mail, env);
+}
 
 /* Writing facts. Each is bounded and counts in env what finds no place. */
 struct mt_text mt_dialogue_keep_text(struct mt_mail *mail, const struct mt_mail_env *env,

@@ -15,6 +15,12 @@ static bool keep_bytes(struct mt_mail *mail, const struct mt_mail_env *env, cons
 	return true;
 }
 
+void mt_dialogue_oversized(struct mt_mail *mail, const struct mt_mail_env *env)
+{
+	mt_dialogue_flag(mail, MT_ANOMALY_OVERSIZED_LINE);
+	env->cells[MT_CELL1(OVERSIZED_LINES, mail->dialogue->protocol)]++;
+}
+
 struct mt_text mt_dialogue_keep_text(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span text)
 {
 	struct mt_text kept = {mail->facts.text_len, (uint16_t)text.len};

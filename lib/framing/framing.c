@@ -4,6 +4,9 @@
 
 #include "framing_priv.h"
 
+/* A line may be endless: its length stops here, so that it never comes round to that of another. */
+#define LINE_BYTES_MAX (1u << 31)
+
 enum brace { BRACE_NONE, BRACE_OPEN, BRACE_DIGITS, BRACE_SIGN, BRACE_CLOSED };
 
 /** What the words at the front of a client's line say about the rest of it. */
@@ -128,18 +131,11 @@ static bool may_seal(const struct mt_framer *framer)
 	       (framer->len > 1 && mt_is_blank(end[-1]) && !mt_is_blank(end[-2]));
 }
 
-/* Bytes of a line that straddles segments: keep what may be shown, follow what stands at its end. */
-static void append(struct mt_framer *framer, struct mt_span bytes)
+/* Keep what may be shown. */
+static void keep(struct mt_framer *framer, struct mt_span bytes)
 {
-	for (size_t i = 0; i < bytes.len; i++) {
-		uint8_t c = bytes.data[i];
-
-		framer->cr_run = c == '\r' ? framer->cr_run + (framer->cr_run < UINT16_MAX) : 0;
-		if (framer->has_literals)
-			follow_literal(framer, c);
-		if (framer->is_sealed || framer->len >= framer->limit)
-			continue;
-		framer->buffer[framer->len++] = c;
+	for (size_t i = 0; i < bytes.len && framer->len < framer->limit && !framer->is_sealed; i++) {
+		framer->buffer[framer->len++] = bytes.data[i];
 		if (!may_seal(framer))
 			continue;
 		size_t shown = shown_bytes(framer, mt_span(framer->buffer, framer->len));
@@ -149,7 +145,36 @@ static void append(struct mt_framer *framer, struct mt_span bytes)
 			framer->is_sealed = true;
 		}
 	}
-	framer->line_bytes += bytes.len;
+}
+
+/* Follow what the line ends in. Only its last bytes matter, and what was begun before them. */
+static void follow_end(struct mt_framer *framer, struct mt_span bytes)
+{
+	size_t crs = 0, run;
+
+	while (crs < bytes.len && bytes.data[bytes.len - 1 - crs] == '\r')
+		crs++;
+	run = crs == bytes.len ? framer->cr_run + crs : crs;
+	framer->cr_run = (uint16_t)(run < UINT16_MAX ? run : UINT16_MAX);
+	if (!framer->has_literals)
+		return;
+	const uint8_t *brace = memrchr(bytes.data, '{', bytes.len);
+	if (brace != NULL) {
+		bytes = mt_span_after(bytes, (size_t)(brace - bytes.data) + 1);
+		follow_literal(framer, '{');
+	}
+	for (size_t i = 0; i < bytes.len && framer->brace != BRACE_NONE; i++)
+		follow_literal(framer, bytes.data[i]);
+}
+
+/* Bytes of a line that straddles segments. */
+static void append(struct mt_framer *framer, struct mt_span bytes)
+{
+	size_t room = LINE_BYTES_MAX - framer->line_bytes;
+
+	keep(framer, bytes);
+	follow_end(framer, bytes);
+	framer->line_bytes += (uint32_t)(bytes.len < room ? bytes.len : room);
 }
 
 static void read_straddling(struct mt_framer *framer, struct mt_line *line)
@@ -250,6 +275,11 @@ enum mt_framing_event mt_framer_read(struct mt_framer *framer, struct mt_span by
 	ret_line->end_seq = seq + (uint32_t)*taken;
 	/* The end of a line that a gap cut is nobody's event. */
 	return event == MT_FRAMING_SKIPPED ? MT_FRAMING_MORE : event;
+}
+
+bool mt_framer_is_over_limit(const struct mt_framer *framer)
+{
+	return framer->line_bytes - framer->cr_run > framer->limit;
 }
 
 void mt_framer_gap(struct mt_framer *framer, uint32_t missing_bytes)

@@ -53,7 +53,7 @@ struct mt_framer {
 	uint16_t cr_run;      /* CRs that the straddling line ends in so far */
 	uint64_t count;	      /* COUNT: bytes left */
 	uint64_t literal;     /* n of the literal being read */
-	uint32_t line_bytes;  /* of the straddling line, so far */
+	uint32_t line_bytes;  /* of the straddling line, so far; at most 2^31 */
 	uint32_t line_seq;    /* of its first byte */
 	uint16_t len;	      /* bytes in buffer */
 	uint16_t limit;	      /* of them at most */
@@ -97,6 +97,9 @@ static inline bool mt_framer_at_line_start(const struct mt_framer *framer)
 {
 	return framer->line_bytes == 0 && !framer->is_resyncing;
 }
+
+/** True where the line under way is over the limit already. */
+bool mt_framer_is_over_limit(const struct mt_framer *framer);
 
 /** Bytes are missing: drop the line under way and the rest of it. In COUNT mode missing bytes are counted
  * off. */

@@ -2,6 +2,10 @@
 /* Copyright (c) 2026 the mailtap authors */
 #include "imap.h"
 
+/* Bytes of a client's line, CRLF included, between literals (7162 4). A server's line has no limit: the
+ * answer to a SEARCH is one line, and so is a message's structure. */
+#define COMMAND_MAX_BYTES 8192
+
 #define REMEMBERED_MAX 8  /* commands whose tagged answer matters, waiting at one time */
 #define TAG_KEPT       24 /* bytes of a tag kept; the rest is compared by a sum */
 
@@ -355,11 +359,14 @@ static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 	struct mt_turn turn = {.mail = mail, .env = env, .line = line, .verb = VERB_OTHER};
 
 	if (mail->position == STATE_AUTH) {
+		mt_dialogue_limit(mail, env, line->bytes, MT_DIALOGUE_SASL_MAX);
 		mt_dialogue_step(&turn, EVENT_SECRET);
 		return;
 	}
 	if (!imap->is_continuation)
 		read_command(&turn);
+	mt_dialogue_limit(mail, env, line->bytes,
+			  imap->command == VERB_AUTHENTICATE ? MT_DIALOGUE_SASL_MAX : COMMAND_MAX_BYTES);
 	/* AUTHENTICATE takes no literal, and STARTTLS no argument. */
 	if (line->has_literal && mail->position != STATE_AUTH && mail->position != STATE_ASKED)
 		mt_dialogue_step(&turn, line->is_literal_sync ? EVENT_LITERAL_SYNC : EVENT_LITERAL_NOW);
@@ -506,6 +513,7 @@ const struct mt_dialogue mt_imap_dialogue = {
     .command_count = MT_ARRAY_LEN(commands),
     .replies = replies,
     .reply_count = MT_ARRAY_LEN(replies),
+    .line_max = {[MT_TO_SERVER] = MT_DIALOGUE_SASL_MAX, [MT_TO_CLIENT] = UINT32_MAX},
     .table = table[0],
     .events = EVENT_COUNT,
     .skipped = {[MT_TO_SERVER] = EVENT_SKIPPED, [MT_TO_CLIENT] = MT_EVENT_NONE},

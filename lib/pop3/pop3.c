@@ -48,6 +48,9 @@ static const struct mt_match_row replies[] = {
     {TOKEN_STLS, "STLS", NULL},
 };
 
+/* Bytes of a line, CRLF included (2449 3, 4); what belongs to AUTH has no limit of its own (5034 4). */
+enum { COMMAND_MAX_BYTES = 255, REPLY_MAX_BYTES = 512 };
+
 /** The dialogue's own part of struct mt_mail. */
 struct pop3 {
 	struct mt_pending pending;
@@ -296,6 +299,7 @@ static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 	struct mt_turn turn = {.mail = mail, .env = env, .line = line};
 
 	if (mail->position == STATE_AUTH) {
+		mt_dialogue_limit(mail, env, line->bytes, MT_DIALOGUE_SASL_MAX);
 		mt_dialogue_step(&turn, EVENT_SECRET);
 		return;
 	}
@@ -304,6 +308,8 @@ static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 	if (turn.verb == MT_MATCH_NONE)
 		turn.verb = VERB_OTHER;
 	mt_span_word(&turn.rest);
+	mt_dialogue_limit(mail, env, line->bytes,
+			  turn.verb == VERB_AUTH ? MT_DIALOGUE_SASL_MAX : COMMAND_MAX_BYTES);
 	mail->facts.has_client_line = true;
 	mt_dialogue_step(&turn, verbs[turn.verb].send);
 }
@@ -331,6 +337,8 @@ static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 
 	turn.code = mt_match_first(env->replies[MT_PROTOCOL_POP3], env->scratch, line->text);
 	turn.rest = line->text;
+	mt_dialogue_limit(mail, env, line->bytes,
+			  turn.code == TOKEN_MORE ? MT_DIALOGUE_SASL_MAX : REPLY_MAX_BYTES);
 	if (mail->position == STATE_CAPABILITIES) {
 		mt_dialogue_step(&turn, mt_span_is(line->text, ".") ? EVENT_LIST_END : EVENT_LIST_LINE);
 		return;
@@ -349,6 +357,7 @@ const struct mt_dialogue mt_pop3_dialogue = {
     .command_count = MT_ARRAY_LEN(commands),
     .replies = replies,
     .reply_count = MT_ARRAY_LEN(replies),
+    .line_max = {MT_DIALOGUE_SASL_MAX, MT_DIALOGUE_SASL_MAX},
     .table = table[0],
     .events = EVENT_COUNT,
     .skipped = {[MT_TO_SERVER] = MT_EVENT_NONE, [MT_TO_CLIENT] = EVENT_SKIPPED},

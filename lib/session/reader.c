@@ -475,9 +475,21 @@ void mt_session_lost(struct mt_engine *engine, struct session *session, enum mt_
 		mt_tls_gap(&session->tls, &engine->pieces, direction);
 		return;
 	}
+	mt_session_leave_line(engine, session, direction);
 	mt_framer_gap(&mail->framer[direction], bytes);
 	if (mail->dialogue != NULL)
 		mt_dialogue_gap(mail, &engine->env, direction);
+}
+
+void mt_session_leave_line(struct mt_engine *engine, struct session *session, enum mt_direction direction)
+{
+	struct mt_mail *mail = &session->mail;
+	struct mt_framer *framer = &mail->framer[direction];
+
+	engine->env.cells[MT_CELL1(LOST, MT_LOSS_LINE_LIMIT)] += mt_framer_is_over_limit(framer);
+	if (mail->dialogue != NULL)
+		mt_dialogue_limit(mail, &engine->env, framer->line_bytes,
+				  mail->dialogue->line_max[direction]);
 }
 
 bool mt_session_is_waiting(const struct session *session, enum mt_direction direction)

@@ -39,7 +39,7 @@ static void conclude_tls(struct session *session, const bool is_seen[MT_DIRECTIO
 }
 
 /* What only the end, or the decision, can say. */
-static void conclude(struct session *session)
+static void conclude(struct mt_engine *engine, struct session *session)
 {
 	struct mt_facts *facts = &session->mail.facts;
 	const bool is_seen[] = {
@@ -47,6 +47,8 @@ static void conclude(struct session *session)
 	    [MT_TO_CLIENT] = session->side[MT_TO_CLIENT].is_seen,
 	};
 
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
+		mt_session_leave_line(engine, session, direction);
 	conclude_tls(session, is_seen);
 	if (session->mail.framer[MT_TO_SERVER].look_alikes > 0)
 		mt_dialogue_flag(&session->mail, MT_ANOMALY_SMUGGLING_END_OF_DATA);
@@ -204,7 +206,7 @@ static void make_report(struct mt_engine *engine, struct session *session, enum 
 {
 	engine->env.cells[MT_CELL0(SESSIONS_OPENED)]++;
 	engine->env.cells[MT_CELL0(RECORDS_MADE)]++;
-	conclude(session);
+	conclude(engine, session);
 	conclude_end(session, reason);
 	engine->report.handle = HANDLE_NONE;
 	engine->report.certificate_bytes = send_certificate(engine, session);

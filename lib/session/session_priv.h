@@ -102,6 +102,8 @@ size_t mt_session_read(struct mt_engine *engine, struct session *session, enum m
 /* Bytes of the direction will never be seen. */
 void mt_session_lost(struct mt_engine *engine, struct session *session, enum mt_direction direction,
 		     uint32_t bytes);
+/* The end of the line under way will never be seen: say what is to be said of it. */
+void mt_session_leave_line(struct mt_engine *engine, struct session *session, enum mt_direction direction);
 /* True where the direction's bytes wait for an answer of the other one. */
 bool mt_session_is_waiting(const struct session *session, enum mt_direction direction);
 /* True where nothing more can be learnt from the session's bytes. */

@@ -51,6 +51,15 @@ static const struct mt_match_row replies[] = {
     {TOKEN_TLS_POLICY, NULL, "STARTTLS|\\bTLS\\b"},
 };
 
+/* Bytes of a line, CRLF included. */
+enum {
+	LINE_MAX_BYTES = 512, /* command or reply (5321 4.5.3.1.4, 4.5.3.1.5) */
+	/* SIZE (1870 3), BODY (6152 2), SMTPUTF8 (6531 3.1), AUTH= (4954 3), RET and ENVID (3461 4.3, 4.4);
+	 * and 100 for all of BY, HOLDFOR, MT-PRIORITY and REQUIRETLS (2852, 4865, 6710, 8689). */
+	MAIL_MAX_BYTES = LINE_MAX_BYTES + 26 + 17 + 10 + 500 + 9 + 107 + 100,
+	RCPT_MAX_BYTES = LINE_MAX_BYTES + 29 + 507, /* NOTIFY and ORCPT (3461 4.1, 4.2) */
+};
+
 /** The dialogue's own part of struct mt_mail. */
 struct smtp {
 	struct mt_pending pending;
@@ -309,12 +318,28 @@ static const struct mt_transition table[STATE_COUNT][EVENT_COUNT] = {
 };
 #pragma GCC diagnostic pop
 
+/* 4954 4 would have an AUTH with a long initial response sent in two lines; few who send a token do. */
+static uint32_t command_max(uint32_t verb)
+{
+	switch (verb) {
+	case VERB_MAIL:
+		return MAIL_MAX_BYTES;
+	case VERB_RCPT:
+		return RCPT_MAX_BYTES;
+	case VERB_AUTH:
+		return MT_DIALOGUE_SASL_MAX;
+	default:
+		return LINE_MAX_BYTES;
+	}
+}
+
 static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line)
 {
 	struct mt_span text = mt_span_trim(line->text);
 	struct mt_turn turn = {.mail = mail, .env = env, .line = line};
 
 	if (mail->position == STATE_AUTH) {
+		mt_dialogue_limit(mail, env, line->bytes, MT_DIALOGUE_SASL_MAX);
 		mt_dialogue_step(&turn, EVENT_SECRET);
 		return;
 	}
@@ -323,6 +348,7 @@ static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 		turn.verb = VERB_OTHER;
 	turn.rest = text;
 	mt_span_word(&turn.rest);
+	mt_dialogue_limit(mail, env, line->bytes, command_max(turn.verb));
 	mail->facts.has_client_line = true;
 	mt_dialogue_step(&turn, verbs[turn.verb].send);
 }
@@ -422,9 +448,11 @@ static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 {
 	struct smtp *smtp = smtp_of(mail);
 	struct mt_turn turn = {.mail = mail, .env = env, .line = line};
-	bool is_last;
+	bool is_last, has_code = read_code(line->text, &turn.code, &is_last);
 
-	if (!read_code(line->text, &turn.code, &is_last))
+	mt_dialogue_limit(mail, env, line->bytes,
+			  has_code && turn.code == 334 ? MT_DIALOGUE_SASL_MAX : LINE_MAX_BYTES);
+	if (!has_code)
 		return;
 	mail->facts.has_server_line = true;
 	turn.rest = mt_span_trim(mt_span_after(line->text, 4));
@@ -445,6 +473,7 @@ const struct mt_dialogue mt_smtp_dialogue = {
     .command_count = MT_ARRAY_LEN(commands),
     .replies = replies,
     .reply_count = MT_ARRAY_LEN(replies),
+    .line_max = {MT_DIALOGUE_SASL_MAX, MT_DIALOGUE_SASL_MAX},
     .table = table[0],
     .events = EVENT_COUNT,
     .skipped = {[MT_TO_SERVER] = EVENT_SKIPPED, [MT_TO_CLIENT] = MT_EVENT_NONE},

@@ -357,11 +357,12 @@ static uint64_t counted(const struct watch *watch, size_t cell)
 
 static void say_counters(struct words *words, const struct watch *watch)
 {
-	uint64_t lone_lf = 0, not_mail = 0;
+	uint64_t lone_lf = 0, oversized = 0, not_mail = 0;
 	size_t losses_at = words->len;
 
 	for (unsigned protocol = 0; protocol < MT_PROTOCOL_COUNT; protocol++) {
 		lone_lf += counted(watch, MT_CELL1(LONE_LF, protocol));
+		oversized += counted(watch, MT_CELL1(OVERSIZED_LINES, protocol));
 		not_mail += counted(watch, MT_CELL2(ANOMALIES, protocol, MT_ANOMALY_NOT_MAIL_ON_MAIL_PORT));
 	}
 	say(words, "lost:");
@@ -372,6 +373,7 @@ static void say_counters(struct words *words, const struct watch *watch)
 			    (unsigned long long)counted(watch, MT_CELL1(LOST, loss)));
 	say(words, words->len == losses_at ? " none\n" : "\n");
 	say(words, "lone_lf: %llu\n", (unsigned long long)lone_lf);
+	say(words, "oversized: %llu\n", (unsigned long long)oversized);
 	say(words, "not_mail: %llu\n", (unsigned long long)not_mail);
 }
 

@@ -168,6 +168,29 @@ static void a_line_over_the_limit_is_shown_to_the_limit_and_read_to_its_lf(void 
 	}
 }
 
+/* G6, mistake 9: nothing of a line grows with it, and its length never comes round to that of a short one. */
+static void an_endless_line_is_over_the_limit_and_stays_so(void **state)
+{
+	(void)state;
+	struct reading reading;
+
+	begin(&reading, MT_TO_SERVER);
+	reading.framer.has_literals = true;
+	feed(&reading, mt_span_text("NOOP "), 5);
+	assert_false(mt_framer_is_over_limit(&reading.framer));
+	for (unsigned i = 0; i < LIMIT; i++)
+		feed(&reading, mt_span_text("x\r"), 2);
+	assert_true(mt_framer_is_over_limit(&reading.framer));
+	reading.framer.line_bytes = (1u << 31) - 3;
+	for (unsigned i = 0; i < 5; i++)
+		feed(&reading, mt_span_text("xx\r"), 3);
+	assert_false(mt_framer_at_line_start(&reading.framer));
+	assert_int_equal(reading.framer.line_bytes, 1u << 31);
+	feed(&reading, mt_span_text("{3}\r\n"), 5);
+	assert_non_null(strstr(reading.said, "cut over sync{3}"));
+	assert_true(mt_framer_at_line_start(&reading.framer));
+}
+
 static void a_zero_byte_is_a_byte(void **state)
 {
 	(void)state;
@@ -635,6 +658,7 @@ int main(void)
 	    cmocka_unit_test(lines_end_at_lf_and_lose_their_crs),
 	    cmocka_unit_test(lone_lfs_are_counted),
 	    cmocka_unit_test(a_line_over_the_limit_is_shown_to_the_limit_and_read_to_its_lf),
+	    cmocka_unit_test(an_endless_line_is_over_the_limit_and_stays_so),
 	    cmocka_unit_test(a_zero_byte_is_a_byte),
 	    cmocka_unit_test(literals_are_named_by_their_sort),
 	    cmocka_unit_test(a_literal_is_seen_however_long_its_number_and_its_line),
