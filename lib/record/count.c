@@ -17,8 +17,7 @@ static void observe(uint64_t *cells, size_t histogram, uint64_t begin_ns, uint64
 
 static void count_times(const struct mt_facts *facts, uint64_t *cells)
 {
-	observe(cells, MT_CELL1(GREETING, facts->protocol),
-		facts->synack_ns != 0 ? facts->synack_ns : facts->start_ns, facts->greeting_ns);
+	observe(cells, MT_CELL1(GREETING, facts->protocol), facts->synack_ns, facts->greeting_ns);
 	observe(cells, MT_CELL1(STARTTLS_RESPONSE, facts->protocol), facts->request_ns, facts->response_ns);
 	if (facts->is_established)
 		observe(cells, MT_CELL1(TLS_HANDSHAKE, facts->protocol), facts->hello_ns,
