@@ -10,7 +10,7 @@ import sys
 LIMIT_BYTES = 5_000_000
 KEYS = {"src_port", "dest_port", "ip", "app_proto", "security", "starttls", "banner", "auth", "messages",
         "tls_version", "sni", "source"}
-OPTIONAL = {"anomalies", "policy"}
+OPTIONAL = {"anomalies", "policy", "software"}
 VALUES = {
     "ip": {4, 6},
     "app_proto": {"smtp", "imap", "pop3"},

@@ -28,6 +28,7 @@ PLACES = {
     "tls_version": lambda record: (record.get("tls") or NO_TLS).get("version"),
     "sni": lambda record: (record.get("tls") or NO_TLS).get("sni"),
     "policy": lambda record: record["mail"].get("policy"),
+    "software": lambda record: record["mail"].get("software"),
     "anomalies": lambda record: record["mail"].get("anomalies") or [],
 }
 AT_LEAST = {"anomalies"}  # the truth names some, the record may have more

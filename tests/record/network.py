@@ -12,7 +12,7 @@ import subprocess
 SERVER_NAME, CLIENT_NAME = "mail.example.org", "client.example.org"
 CLIENT = 77  # last part of the client's address in every network
 
-# set-up -> last part of the server's address; what each one does stands in servers.py
+# set-up -> last part of the server's address; what each one does stands in servers.py, and in the file of each guest
 HOSTS = {
     "main": 25,  # STARTTLS offered, passwords in clear allowed
     "notls": 26,  # no TLS at all
@@ -23,6 +23,10 @@ HOSTS = {
     "more": 31,  # extensions that the main one lacks: APOP, COMPRESS, the PROXY line
     "screen": 32,  # postscreen before smtpd
     "other": 33,  # servers that are no mail servers
+    # Guests: without TLS, with a key that is none, with TLS demanded first; else STARTTLS, and passwords in clear.
+    "exim": 41,
+    "exim-notls": 42,
+    "exim-broken": 43,
 }
 
 

@@ -42,6 +42,7 @@ class Scenario:
     sessions: list
     capture: list = field(default_factory=lambda: ["-i", "tap"])  # how tcpdump listens
     convert: str = ""  # how the file is turned into another kind of file; see convert.py
+    guest: str = ""  # the server that has to be started for it, if it is one of servers.GUESTS
 
 
 def python(script, *words):
@@ -62,7 +63,7 @@ def library(function, host, port, *words):
 
 def swaks(host, port, *words):
     return ["swaks", "--server", host, "--port", str(port), "--helo", CLIENT_NAME, "--from",
-            "sender@example.org", "--to", "friend@example.org", "--hide-all", *words]
+            "sender@example.org", "--to", "friend@example.org", "--hide-send", "--hide-informational", *words]
 
 
 def openssl(host, port, last, *words):
@@ -95,6 +96,7 @@ PLAIN_GOOD, PLAIN_BAD = blob("", ANNA, GOOD), blob("", ANNA, BAD)
 HELLO = ["< 220 ", "> EHLO client.example.org", "< 250 "]
 BYE = ["> QUIT", "< 221 "]
 ENVELOPE = ["> MAIL FROM:<sender@example.org>", "< 250 ", "> RCPT TO:<friend@example.org>", "< 250 "]
+BODY = ["> DATA", "< 354 ", "> Subject: x", "> ", "> x", "> .", "< 250 "]
 LOGIN = [f"> a1 LOGIN {ANNA} {GOOD}", "< a1 OK"]
 LOGOUT = ["> a9 LOGOUT", "< a9 OK"]
 PASS = [f"> USER {ANNA}", "< +OK", f"> PASS {GOOD}", "< +OK"]

@@ -7,6 +7,7 @@ command, the truth about it, and patterns that the servers' logs must match for 
 """
 from network import CLIENT_NAME, address
 from network import SERVER_NAME as NAME
+from opinions import OPINIONS
 from scenario import (ANNA, BAD, BELA, BELA_GOOD, BYE, ENVELOPE, GOOD, HELLO, HERE, LOGIN, LOGOUT, MAIL,
                       PLAIN_BAD, PLAIN_GOOD, POP_BYE, Scenario, Session, answer, blob, curl, deflated,
                       library, login, openssl, smtp_auth, swaks, talk, upload)
@@ -475,4 +476,4 @@ FORMATS = [
              convert="qinq"),
 ]
 
-SCENARIOS = [*SMTP_CLEAR, *SMTP_STARTTLS, *SMTP_IMPLICIT, *SMTP_AUTH, *IMAP, *POP3, *NOT_MAIL, *FORMATS]
+SCENARIOS = [*SMTP_CLEAR, *SMTP_STARTTLS, *SMTP_IMPLICIT, *SMTP_AUTH, *IMAP, *POP3, *NOT_MAIL, *FORMATS, *OPINIONS]

@@ -14,18 +14,12 @@ import socket
 import subprocess
 import time
 
+from exim import Exim
 from network import SERVER_NAME as NAME
 from network import address, run
+from wait import wait_for
 
 BANNER = f"{NAME} ESMTP Postfix (Debian/GNU)"
-
-
-def wait_for(what, test, seconds=20):
-    end = time.time() + seconds
-    while not test():
-        if time.time() > end:
-            raise RuntimeError(f"{what}: nothing after {seconds} s")
-        time.sleep(0.05)
 
 
 def make_certificates(folder):
@@ -250,16 +244,19 @@ class Dovecot:
             self.process.kill()
 
 
+GUESTS = {guest.name: guest for guest in (Exim,)}
+
+
 class Servers:
-    """All of them; lines() gives what they logged since the last mark()."""
+    """All of them; lines() gives what they logged since the last mark(). A guest starts when it is needed."""
 
     def __init__(self, network, folder, users):
-        self.folder = pathlib.Path(folder)
+        self.network, self.folder, self.users = network, pathlib.Path(folder), users
         self.mail = self.folder / "mail"
         self.mail.mkdir()
         owner = pwd.getpwnam("nobody")
         os.chown(self.mail, owner.pw_uid, owner.pw_gid)
-        tls = self.folder / "tls"
+        self.tls = tls = self.folder / "tls"
         tls.mkdir()
         make_certificates(tls)
         accounts = self.folder / "users"
@@ -269,6 +266,7 @@ class Servers:
         self.postfix = Postfix(network, self.folder / "postfix", tls, self.dovecots[0].root / "auth")
         self.logs = [server.log for server in (self.postfix, *self.dovecots)]
         self.marks = {}
+        self.guests = {}
 
     def __enter__(self):
         self.started = []
@@ -286,6 +284,13 @@ class Servers:
     def __exit__(self, *_):
         for server in reversed(self.started):
             server.stop()
+
+    def need(self, name):
+        if name not in self.guests:
+            guest = self.guests[name] = GUESTS[name](self.network, self.folder, self.tls, self.users)
+            self.started.append(guest)
+            guest.start()
+            self.logs.append(guest.log)
 
     def mark(self):
         self.marks = {log: log.stat().st_size for log in self.logs}

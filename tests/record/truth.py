@@ -32,13 +32,14 @@ ANOMALIES = [
 
 
 def session(app_proto, port, security, starttls_seen, ip=4, auth=(), messages=0, tls_version=None, sni=None,
-            anomalies=(), policy=None):
+            anomalies=(), policy=None, software=None):
     anomalies = [name for seen, name in ANOMALIES if seen is starttls_seen] + list(anomalies)
     truth = {"src_port": None, "dest_port": port, "ip": ip, "app_proto": app_proto, "security": security,
              "starttls": starttls_seen, "banner": None,
              "auth": [{"mechanism": mechanism, "outcome": outcome} for mechanism, outcome in auth],
              "messages": messages, "tls_version": tls_version, "sni": sni}
-    return {**truth, **({"anomalies": anomalies} if anomalies else {}), **({"policy": policy} if policy else {})}
+    optional = {"anomalies": anomalies, "policy": policy, "software": software}
+    return {**truth, **{key: value for key, value in optional.items() if value}}
 
 
 def clear(app_proto, port, starttls_seen, **more):
