@@ -18,9 +18,6 @@
 
 #define RECORDS_MAX 4
 
-/* Sequence numbers begin shortly before they wrap, so that every dialogue proves the arithmetic. */
-static const uint32_t isn[MT_DIRECTION_COUNT] = {0xffffffc0, 0xffffff80};
-
 struct watch {
 	struct mt_banners banners;
 	struct mt_counters_layout *layout;
@@ -36,6 +33,16 @@ struct watch {
 	struct mt_certificates *certificates;
 	struct mt_certificate_parts parts; /* of the certificate that the next report speaks of */
 };
+
+/* Sequence numbers begin shortly before they wrap, so that every dialogue proves the arithmetic; those of the
+ * server lie close to the client's, or a third of the circle before or behind them, so that nothing may take
+ * the one for the other. */
+static uint32_t isn(const struct watch *watch, enum mt_direction direction)
+{
+	static const uint32_t server[] = {0xffffff80, 0x55555555, 0xaaaaaaaa};
+
+	return direction == MT_TO_SERVER ? 0xffffffc0 : server[watch->runs % MT_ARRAY_LEN(server)];
+}
 
 static void must(bool holds, const char *what)
 {
@@ -188,8 +195,9 @@ static void send_segment(struct watch *watch, const struct wire *wire, const str
 	tcp->src_port = direction == MT_TO_SERVER ? dialogue->client_port : dialogue->server_port;
 	tcp->dst_port = direction == MT_TO_SERVER ? dialogue->server_port : dialogue->client_port;
 	fill_addresses(watch, wire, direction, tcp);
-	tcp->seq = isn[direction] + segment->seq;
-	tcp->ack = (segment->flags & MT_TCP_ACK) != 0 ? isn[mt_opposite(direction)] + segment->ack : 0;
+	tcp->seq = isn(watch, direction) + segment->seq;
+	if ((segment->flags & MT_TCP_ACK) != 0)
+		tcp->ack = isn(watch, mt_opposite(direction)) + segment->ack;
 	tcp->ip_bytes = (dialogue->is_ipv6 ? 60 : 40) + segment->len;
 	tcp->payload_wire_len = segment->len;
 	tcp->payload = mt_span(payload, segment->len);
