@@ -400,12 +400,12 @@ static size_t read_unknown(struct mt_engine *engine, struct session *session, en
 }
 
 /* Where the answer, or one side, was not seen, a hello is all that shows the upgrade. It may stand in what is
- * only assumed to be a body: DATA may have been refused. */
+ * only assumed to be a body, or counted bytes: what proposed them may have been refused. */
 static bool may_begin_tls(const struct mt_mail *mail, enum mt_direction direction)
 {
 	const struct mt_framer *framer = &mail->framer[direction];
 
-	if (framer->mode == MT_FRAMING_BODY)
+	if (framer->mode == MT_FRAMING_BODY || framer->mode == MT_FRAMING_COUNT)
 		return direction == MT_TO_SERVER && mail->is_absent[MT_TO_CLIENT];
 	return framer->mode == MT_FRAMING_LINES && framer->line_bytes == 0;
 }

@@ -189,16 +189,45 @@ static void leave_body(struct mt_turn *turn)
 	smtp_of(turn->mail)->pending.is_uncertain = true;
 }
 
-static void open_chunk(struct mt_turn *turn)
+/* The number that comes next in a command's arguments. */
+static uint64_t take_bytes(struct mt_span *rest)
 {
-	struct mt_span rest = turn->rest;
-	struct mt_span size = mt_span_word(&rest), last = mt_span_word(&rest);
+	struct mt_span size = mt_span_word(rest);
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < size.len && mt_is_digit(size.data[i]) && bytes < UINT32_MAX; i++)
 		bytes = bytes * 10 + (size.data[i] - '0');
-	push(turn, mt_span_is(last, "LAST") ? VERB_LAST : VERB_BDAT);
+	return bytes;
+}
+
+static void open_chunk(struct mt_turn *turn)
+{
+	struct mt_span rest = turn->rest;
+	uint64_t bytes = take_bytes(&rest);
+
+	push(turn, mt_span_is(mt_span_word(&rest), "LAST") ? VERB_LAST : VERB_BDAT);
 	mt_framer_set(client_of(turn), MT_FRAMING_COUNT, bytes);
+}
+
+static void propose_blob(struct mt_turn *turn)
+{
+	struct mt_span rest = turn->rest;
+
+	push(turn, VERB_XEXCH50);
+	mt_framer_set(client_of(turn), MT_FRAMING_WAIT, take_bytes(&rest));
+}
+
+/* The count was noted with the command. The bytes have a reply of their own. */
+static void open_blob(struct mt_turn *turn)
+{
+	push(turn, VERB_OTHER);
+	mt_framer_set(client_of(turn), MT_FRAMING_COUNT, client_of(turn)->count);
+}
+
+static void guess_blob(struct mt_turn *turn)
+{
+	lose_server(turn);
+	mt_framer_set(client_of(turn), MT_FRAMING_COUNT, client_of(turn)->count);
 }
 
 static void note_burl(struct mt_turn *turn)
@@ -373,6 +402,7 @@ static const struct {
 	uint8_t event;
 } special_codes[] = {
     {VERB_DATA, 354, EVENT_DATA_GO},
+    {VERB_XEXCH50, 354, EVENT_BLOB_GO},
     {VERB_STARTTLS, 220, EVENT_TLS_GO},
     {VERB_AUTH, 334, EVENT_AUTH_MORE},
 };
