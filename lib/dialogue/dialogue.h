@@ -134,6 +134,8 @@ void mt_dialogue_client_name(struct mt_mail *mail, const struct mt_mail_env *env
 
 /** A capability list: begin, atoms, end. Until end the old list stands; a list that a gap cuts is dropped. */
 void mt_dialogue_list_begin(struct mt_mail *mail);
+/** The list that has just ended goes on. */
+void mt_dialogue_list_reopen(struct mt_mail *mail);
 void mt_dialogue_list_atom(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span atom,
 			   bool is_starttls);
 void mt_dialogue_list_end(struct mt_mail *mail);

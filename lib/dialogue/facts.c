@@ -62,6 +62,19 @@ void mt_dialogue_list_begin(struct mt_mail *mail)
 	mail->list.is_open = true;
 }
 
+void mt_dialogue_list_reopen(struct mt_mail *mail)
+{
+	struct mt_text kept = mail->facts.capabilities;
+
+	/* A list that found no room left an older one in its place. */
+	if (kept.offset + kept.len != mail->facts.text_len) {
+		mt_dialogue_list_begin(mail);
+		return;
+	}
+	mail->list.offset = kept.offset;
+	mail->list.is_open = true;
+}
+
 void mt_dialogue_list_atom(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span atom,
 			   bool is_starttls)
 {

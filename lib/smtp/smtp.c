@@ -33,7 +33,14 @@ static const struct {
 };
 
 /* What a token in a server's reply is. */
-enum token { TOKEN_STARTTLS, TOKEN_MASKED, TOKEN_CHUNKING, TOKEN_BINARYMIME, TOKEN_TLS_POLICY };
+enum token {
+	TOKEN_STARTTLS,
+	TOKEN_MASKED,
+	TOKEN_CHUNKING,
+	TOKEN_BINARYMIME,
+	TOKEN_MASK_QUOTED,
+	TOKEN_TLS_POLICY
+};
 
 static const struct mt_match_row commands[] = {
 #define VERB(id, word, send, ok, no) {VERB_##id, word, NULL},
@@ -48,6 +55,7 @@ static const struct mt_match_row replies[] = {
     {TOKEN_MASKED, NULL, "^X{7}[A-Z](?:\\s|$)"}, /* a middlebox wrote over an eight-letter keyword */
     {TOKEN_CHUNKING, "CHUNKING", NULL},
     {TOKEN_BINARYMIME, NULL, "^BINARYMIME(?:\\s|$)"},
+    {TOKEN_MASK_QUOTED, NULL, "\\bX{4}(?:X{4})?\\b"}, /* the server's echo of a command written over */
     {TOKEN_TLS_POLICY, NULL, "STARTTLS|\\bTLS\\b"},
 };
 
@@ -63,10 +71,12 @@ enum {
 /** The dialogue's own part of struct mt_mail. */
 struct smtp {
 	struct mt_pending pending;
-	bool is_greeted;  /* the first reply is complete */
-	bool is_in_reply; /* a multi-line reply is under way */
-	bool is_known;	  /* the reply answers a known command: */
-	uint8_t verb;	  /* that one */
+	bool is_greeted;    /* the first reply is complete */
+	bool is_in_reply;   /* a multi-line reply is under way */
+	bool has_hello;	    /* EHLO or HELO came */
+	bool is_list_short; /* the list just read has one line: more of it may follow its end */
+	bool is_known;	    /* the reply answers a known command: */
+	uint8_t verb;	    /* that one */
 
 	uint8_t auth_slot; /* of the AUTH under way */
 	uint8_t masks;	   /* eight-letter keywords of the list being read that were written over */
@@ -107,6 +117,7 @@ static void lose_server(struct mt_turn *turn)
 
 	smtp->pending.is_uncertain = true;
 	smtp->is_in_reply = false;
+	smtp->is_list_short = false;
 	smtp->is_greeted = true;
 	turn->mail->list.is_open = false;
 }
@@ -119,8 +130,11 @@ static void greet(struct mt_turn *turn)
 static void note_command(struct mt_turn *turn)
 {
 	push(turn, turn->verb);
+	if (turn->verb != VERB_EHLO && turn->verb != VERB_HELO)
+		return;
+	smtp_of(turn->mail)->has_hello = true;
 	/* Of a name that was cut nobody knows whether it is an address (CONTRACT.md 2). */
-	if ((turn->verb == VERB_EHLO || turn->verb == VERB_HELO) && !turn->line->is_cut)
+	if (!turn->line->is_cut)
 		mt_dialogue_client_name(turn->mail, turn->env, turn->rest);
 }
 
@@ -306,11 +320,12 @@ static void ask_tls(struct mt_turn *turn)
 	mt_dialogue_starttls_asked(turn->mail, turn->line);
 }
 
-/* No command of eight letters but STARTTLS is worth writing over. */
+/* No command of eight letters but STARTTLS is worth writing over, and of four letters none before a hello. */
 static void note_mask(struct mt_turn *turn)
 {
-	push(turn, VERB_MASKED);
-	mt_dialogue_flag(turn->mail, MT_ANOMALY_STARTTLS_MASKED);
+	push(turn, turn->verb);
+	if (turn->verb == VERB_MASKED || !smtp_of(turn->mail)->has_hello)
+		mt_dialogue_flag(turn->mail, MT_ANOMALY_STARTTLS_MASKED);
 }
 
 static struct mt_span code_text(struct mt_turn *turn)
@@ -379,6 +394,7 @@ static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 	mt_span_word(&turn.rest);
 	mt_dialogue_limit(mail, env, line->bytes, command_max(turn.verb));
 	mail->facts.has_client_line = true;
+	smtp_of(mail)->is_list_short = false;
 	mt_dialogue_step(&turn, verbs[turn.verb].send);
 }
 
@@ -420,30 +436,63 @@ static bool pair(struct smtp *smtp, const struct mt_line *line, uint32_t code)
 	return is_known;
 }
 
-static void read_first_line(struct mt_turn *turn)
+/* Of a server seen alone, the reply of several lines is the one to EHLO; and some servers end their list
+ * behind its first line and go on with it all the same. */
+static bool is_list(const struct mt_turn *turn, bool is_last, bool goes_on)
+{
+	return turn->code == 250 && (goes_on || (turn->mail->is_absent[MT_TO_SERVER] && !is_last));
+}
+
+static void open_list(struct mt_turn *turn, bool goes_on)
 {
 	struct smtp *smtp = smtp_of(turn->mail);
+
+	smtp->masks = 0;
+	smtp->has_binarymime = smtp->has_chunking = false;
+	if (!goes_on) {
+		mt_dialogue_list_begin(turn->mail);
+		return;
+	}
+	mt_dialogue_list_reopen(turn->mail);
+	read_capability(turn);
+}
+
+/* What a refusal means beside its no. */
+static void read_refusal(struct mt_turn *turn)
+{
+	const struct smtp *smtp = smtp_of(turn->mail);
+	uint32_t token = mt_match_first(turn->env->replies[MT_PROTOCOL_SMTP], turn->env->scratch, turn->rest);
+
+	/* To AUTH nothing but the want of TLS is answered so (3207 4; 4954 6 excepts it). */
+	if (turn->code == 530 && (token == TOKEN_TLS_POLICY || (smtp->is_known && smtp->verb == VERB_AUTH)))
+		turn->mail->facts.is_tls_required = true;
+	if (token == TOKEN_MASK_QUOTED && smtp->is_known &&
+	    (smtp->verb == VERB_EHLO || smtp->verb == VERB_STARTTLS))
+		mt_dialogue_flag(turn->mail, MT_ANOMALY_STARTTLS_MASKED);
+}
+
+static void read_first_line(struct mt_turn *turn, bool is_last)
+{
+	struct smtp *smtp = smtp_of(turn->mail);
+	bool goes_on;
 
 	/* A positive reply that is no 220 answers a command: the greeting was never sent, or not seen. */
 	smtp->is_greeted |= turn->code / 100 == 3 || (turn->code / 100 == 2 && turn->code != 220);
 	smtp->is_known = smtp->is_greeted && pair(smtp, turn->line, turn->code);
 	if (!smtp->is_greeted)
-		mt_dialogue_banner(turn->mail, turn->env, turn->rest,
-				   turn->line->time_ns); /* Of a server seen alone, the reply of several lines
-							    is the one to EHLO. */
-	if (!smtp->is_known && turn->mail->is_absent[MT_TO_SERVER] && turn->code == 250 &&
-	    turn->line->text.len > 3 && turn->line->text.data[3] == '-') {
+		mt_dialogue_banner(turn->mail, turn->env, turn->rest, turn->line->time_ns);
+	goes_on = smtp->is_list_short && !smtp->is_known;
+	if (!smtp->is_known && is_list(turn, is_last, goes_on)) {
 		smtp->is_known = true;
 		smtp->verb = VERB_EHLO;
 	}
+	smtp->is_list_short = false;
 	if (smtp->is_known && smtp->verb == VERB_EHLO && turn->code == 250) {
-		smtp->masks = 0;
-		smtp->has_binarymime = smtp->has_chunking = false;
-		mt_dialogue_list_begin(turn->mail);
+		smtp->is_list_short = is_last;
+		open_list(turn, goes_on);
+	} else if (turn->code / 100 == 5) {
+		read_refusal(turn);
 	}
-	if (turn->code == 530 && mt_match_first(turn->env->replies[MT_PROTOCOL_SMTP], turn->env->scratch,
-						turn->rest) == TOKEN_TLS_POLICY)
-		turn->mail->facts.is_tls_required = true;
 }
 
 static unsigned reply_event(const struct smtp *smtp, uint32_t code)
@@ -487,7 +536,7 @@ static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 	mail->facts.has_server_line = true;
 	turn.rest = mt_span_trim(mt_span_after(line->text, 4));
 	if (!smtp->is_in_reply)
-		read_first_line(&turn);
+		read_first_line(&turn, is_last);
 	else if (mail->list.is_open)
 		read_capability(&turn);
 	smtp->is_in_reply = !is_last;
