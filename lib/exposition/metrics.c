@@ -205,7 +205,10 @@ static void write_one(FILE *out, const struct mt_counters_view *series, const ui
 	write_value(out, cells[series->cell], series->divisor);
 }
 
-/* The control thread counts little: of its block only what is not zero is shown. */
+/*
+ * The control thread holds nothing by itself: of its gauges only what is not zero is shown. Its sums are
+ * there from the beginning: Prometheus sees no increase in what appears with its first loss.
+ */
 static void write_series(FILE *out, const struct mt_counters_view *series,
 			 const struct mt_counters_snapshot *snapshot, const char *base)
 {
@@ -216,7 +219,8 @@ static void write_series(FILE *out, const struct mt_counters_view *series,
 		return;
 	}
 	for (uint32_t i = 0; i < snapshot->block_count; i++)
-		if (i + 1 < snapshot->block_count || snapshot->block[i].cells[series->cell] != 0)
+		if (i + 1 < snapshot->block_count || series->kind != MT_COUNTERS_GAUGE ||
+		    snapshot->block[i].cells[series->cell] != 0)
 			write_one(out, series, snapshot->block[i].cells, base,
 				  worker_label(worker, &snapshot->block[i]));
 }

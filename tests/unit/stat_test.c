@@ -133,6 +133,7 @@ static void openmetrics_is_what_prometheus_reads(void **state)
 	has_line("mailtap_up 1");
 	has_line("mailtap_poll_busy_ratio{worker=\"0\"} 0.250000");
 	assert_null(strstr(output, "mailtap_flows{worker=\"control\"}"));
+	has_line("mailtap_lost_total{worker=\"control\",reason=\"record_sink\"} 0");
 	assert_string_equal(output + strlen(output) - strlen("\n# EOF\n"), "\n# EOF\n");
 	every_sample_follows_its_type();
 	end(publisher);
