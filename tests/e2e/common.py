@@ -2,8 +2,9 @@
 # Copyright (c) 2026 the mailtap authors
 """What the end-to-end tests share: running mailtap, reading what it wrote, and the invariants of every run.
 
-The program under test is the first argument of a test or the variable MAILTAP, mailtap-stat is MAILTAP_STAT. A test
-ends with 0 (passed), 1 (failed, every finding on a line of its own) or 77 (skipped, with a sentence that says why).
+The program under test is the first argument of a test or the variable MAILTAP, mailtap-stat is MAILTAP_STAT,
+mailtap-exporter MAILTAP_EXPORTER. A test ends with 0 (passed), 1 (failed, every finding on a line of its own) or 77
+(skipped, with a sentence that says why).
 """
 import json
 import multiprocessing
