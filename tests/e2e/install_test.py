@@ -56,7 +56,7 @@ def main():
             if str(library.parent / "libmailtap-counters.so.0") not in needed:
                 findings.append(f"the installed library is not what is used: {needed}")
     finally:
-        for path in pathlib.Path("/dev/shm").glob(f"*{name}*"):
+        for path in common.SHARED_MEMORY.glob(f"*{name}*"):
             path.unlink()
     common.finish(findings, "a stranger's program reads the counters")
 

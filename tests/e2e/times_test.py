@@ -11,7 +11,6 @@ the others too. Arguments after the program: words in the names of captures.
 import collections
 import json
 import os
-import pathlib
 
 import common
 
@@ -117,7 +116,7 @@ def check(capture):
         run = common.replay(capture, options=["--counters", name])
         said = common.Run([common.program("MAILTAP_STAT"), "--counters", name, "--json"])
     finally:
-        pathlib.Path("/dev/shm", name).unlink(missing_ok=True)
+        (common.SHARED_MEMORY / name).unlink(missing_ok=True)
     ours, wanted = shown(json.loads(said.out)["metrics"]), expected(capture)
     findings = []
     for place in sorted(ours.keys() | wanted.keys()):
