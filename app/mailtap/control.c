@@ -302,7 +302,10 @@ static void count_ports(struct mt_control *control)
 static void reload(struct mt_control *control)
 {
 	char error[512] = "";
-	int rc = mt_patterns_reload(control->run->patterns, error, sizeof(error));
+	int rc;
+
+	mt_supervisor_reload(false);
+	rc = mt_patterns_reload(control->run->patterns, error, sizeof(error));
 
 	/* Two signals in short succession: some worker has not yet polled since the first. */
 	if (rc == -EBUSY)
@@ -314,6 +317,7 @@ static void reload(struct mt_control *control)
 	rc = mt_record_sink_reopen(control->sink);
 	if (rc != 0)
 		warnx("the records cannot be reopened: %s; the old file stays in use", strerror(-rc));
+	mt_supervisor_reload(true);
 }
 
 /* ---- The run ---- */
@@ -357,6 +361,7 @@ static void turn(struct mt_control *control)
 	bool is_idle = take_reports(control) == 0;
 
 	keep_order(control);
+	mt_supervisor_watch(&control->supervisor, control->run);
 	if (is_reloading)
 		reload(control);
 	mt_patterns_reclaim(control->run->patterns);
@@ -404,8 +409,10 @@ void mt_control_run(struct mt_control *control)
 	struct mt_run *run = control->run;
 	uint64_t begin_tsc = rte_rdtsc();
 
+	mt_supervisor_begin(&control->supervisor);
 	while (!is_over(control, begin_tsc))
 		turn(control);
+	mt_supervisor_end();
 	control->is_interrupted = !have_all(control, MT_WORKER_EXHAUSTED);
 	set_phase(control, MT_PHASE_DRAIN);
 	while (!have_all(control, MT_WORKER_STOPPED))

@@ -12,6 +12,7 @@
 #include "certificate.h"
 #include "parked.h"
 #include "record.h"
+#include "supervisor.h"
 #include "worker.h"
 
 struct mt_control {
@@ -33,6 +34,7 @@ struct mt_control {
 	uint64_t tick_tsc;   /* when that was */
 	uint64_t written_ns; /* over_ns of the latest session written */
 	uint64_t stats_tsc;  /* when the devices were last asked */
+	struct mt_supervisor supervisor;
 	bool is_interrupted; /* a signal ended the run */
 };
 

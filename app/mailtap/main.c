@@ -28,6 +28,7 @@
 #include "pop3.h"
 #include "report.h"
 #include "smtp.h"
+#include "telemetry.h"
 
 #define ERROR_SIZE 512
 
@@ -333,8 +334,10 @@ static enum mt_exit open_counters(struct program *program)
 	start.run_start_ns = (uint64_t)now.tv_sec * MT_NS_PER_SECOND + (uint64_t)now.tv_nsec;
 	if (rc == 0 && strcmp(start.name, "none") != 0)
 		rc = mt_counters_publisher_open(&program->publisher, program->layout, &start);
-	if (rc == 0)
+	if (rc == 0) {
+		mt_telemetry_begin(start.name, &program->ports);
 		return MT_EXIT_DONE;
+	}
 	warnx("--counters %s: %s", start.name,
 	      rc == -EBUSY		      ? "a running instance has this name"
 	      : rc == -EEXIST || rc == -ELOOP ? "what has this name in /dev/shm is no object of counters"

@@ -314,27 +314,32 @@ void mt_ports_close(struct mt_ports *ports)
 	rte_mempool_free(ports->pool);
 }
 
-static void print_port(const struct mt_port *port, unsigned number)
+void mt_ports_describe(const struct mt_port *port, char *ret, size_t size)
 {
 	char name[RTE_ETH_NAME_MAX_LEN] = "?";
-	struct rte_eth_dev_info info = {0};
+	struct rte_eth_dev_info info = {.driver_name = "?"};
+	bool is_promiscuous = port->kernel != NULL || rte_eth_promiscuous_get(port->id) == 1;
 	uint16_t mtu = 0;
 
 	rte_eth_dev_get_name_by_port(port->id, name);
 	rte_eth_dev_get_mtu(port->id, &mtu);
-	if (rte_eth_dev_info_get(port->id, &info) != 0)
-		return;
-	fprintf(stderr, "port %u: %s, driver %s, %u queue%s, %s, MTU %u, %s, frames of several buffers: %s\n",
-		number, name, info.driver_name, port->queues, port->queues == 1 ? "" : "s",
-		mt_rss_phrase(port->rss), mtu,
-		port->kernel != NULL || rte_eth_promiscuous_get(port->id) == 1 ? "promiscuous"
-									       : "not promiscuous",
-		info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER ? "yes" : "as the driver makes them");
+	rte_eth_dev_info_get(port->id, &info);
+	snprintf(ret, size, "%s, driver %s, %u queue%s, %s, MTU %u, %spromiscuous", name, info.driver_name,
+		 port->queues, port->queues == 1 ? "" : "s", mt_rss_phrase(port->rss), mtu,
+		 is_promiscuous ? "" : "not ");
+}
+
+static void print_port(const struct mt_port *port, unsigned number)
+{
+	char line[256];
+
+	mt_ports_describe(port, line, sizeof(line));
+	fprintf(stderr, "port %u: %s\n", number, line);
 	if (port->kernel != NULL && mt_kernel_offloads(port->kernel)[0] != 0)
 		fprintf(stderr,
 			"port %u: %s is on: frames longer than %u bytes come cut; switch it off with ethtool "
-			"-K, or with "
-			"--receive-offloads off for this run\n",
+			"-K, or "
+			"with --receive-offloads off for this run\n",
 			number, mt_kernel_offloads(port->kernel), KERNEL_FRAME_BYTES);
 }
 

@@ -68,6 +68,8 @@ uint32_t mt_ports_count_queues(uint32_t workers);
 int mt_ports_open(struct mt_ports *ret, const struct mt_plan *plan, bool keep_offloads, char *error,
 		  size_t error_size);
 
+/** One port in a line, without its end: driver, queues, RSS, MTU and so on. */
+void mt_ports_describe(const struct mt_port *port, char *ret, size_t size);
 /** A line for each port, of what it is and how it was set up, to standard error. */
 void mt_ports_print(const struct mt_ports *ports);
 void mt_ports_close(struct mt_ports *ports);

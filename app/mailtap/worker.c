@@ -528,6 +528,7 @@ static void publish(struct mt_worker *worker, uint64_t tsc)
 	mt_counters_publish(worker->block, worker->cells,
 			    (uint64_t)now.tv_sec * MT_NS_PER_SECOND + (uint64_t)now.tv_nsec);
 	worker->published_tsc = tsc;
+	atomic_store_explicit(&worker->beat_tsc, tsc, memory_order_relaxed);
 	mt_fragments_expire(worker->fragments, worker->clock_ns);
 	anchor_clock(worker);
 	advance_horizon(worker);

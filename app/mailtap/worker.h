@@ -111,8 +111,9 @@ struct mt_worker {
 	/* Written by the loop, read by the control thread. Release after cells and reports. */
 	alignas(MT_CACHE_LINE) atomic_uint state; /* enum mt_worker_state */
 	_Atomic uint64_t stopped_ns;		  /* clock_ns when it stopped to receive */
-	_Atomic uint64_t mark_ns; /* reports that follow are of sessions that were over then, or later */
-	atomic_uint rounds_done;  /* of run->rounds_wanted; after mark_ns */
+	_Atomic uint64_t mark_ns;  /* reports that follow are of sessions that were over then, or later */
+	atomic_uint rounds_done;   /* of run->rounds_wanted; after mark_ns */
+	_Atomic uint64_t beat_tsc; /* when it last showed that it polls; relaxed */
 
 	/* Written by the loop, read by every worker's. Release after packets were handed over. */
 	_Atomic uint64_t received_ns;  /* it receives nothing older any more; UINT64_MAX: nothing at all */

@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 the mailtap authors
+"""What an operator installs, held against the program: units, settings, manual; and a service manager's view.
+
+The test is the service manager: it listens on the socket that sd_notify(3) writes to. It sees the start, the signs of
+life, a reload and the end. One worker is held (ptrace stops a single thread): the signs of life cease, though every
+other thread goes on, and come back when it is let go.
+"""
+import ctypes
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import common
+
+WATCHDOG_US = 1000000
+PATIENCE = 20
+PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
+BUILD = pathlib.Path(os.environ.get("BUILD", common.ROOT / "build"))
+
+
+def check_units():
+    """systemd's own opinion of the units, with the programs where they were built."""
+    findings = []
+    with common.Workspace() as folder:
+        for name in ("mailtap", "mailtap-exporter"):
+            text = (BUILD / f"config/{name}.service").read_text(encoding="utf-8")
+            unit = folder / f"{name}.service"
+            unit.write_text(re.sub(rf"(ExecStart=)\S+/{name}", rf"\g<1>{BUILD}/app/{name}/{name}", text), encoding="utf-8")
+            done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True,
+                                  check=False)
+            findings += [f"{name}.service: {line}" for line in done.stderr.splitlines() if name in line]
+    return findings
+
+
+def settings_keys():
+    """The long options that --help shows, and those that no settings file may hold."""
+    shown = subprocess.run([common.program(), "--help"], capture_output=True, text=True, check=True).stdout
+    options = set(re.findall(r"--([a-z-]+)", shown.split("\n\n", 2)[2]))
+    return options, {"replay", "interface", "config", "check-config", "version", "help"}
+
+
+def check_settings():
+    """The example names every key, and each line of it is one that the program takes."""
+    options, not_keys = settings_keys()
+    example = (common.ROOT / "config/mailtap.conf").read_text(encoding="utf-8")
+    lines = dict(re.findall(r"^#([a-z-]+) = (.*)$", example, re.M))
+    findings = [f"mailtap.conf lacks {key}" for key in sorted(options - not_keys - set(lines))]
+    with common.Workspace() as folder:
+        for key, value in lines.items():
+            if key == "banners":
+                value = common.ROOT / "config/banners.conf"
+            settings = folder / "mailtap.conf"
+            settings.write_text(f"{key} = {value}\n", encoding="utf-8")
+            done = common.Run([common.program(), "-i", "lo", "--config", settings, "--check-config"])
+            if done.status != 0:
+                findings.append(f"mailtap.conf: {key}: {done.says()}")
+    return findings
+
+
+def check_manual():
+    """Every option stands in the manual, and the manual is one that groff can read."""
+    options, _ = settings_keys()
+    page = common.ROOT / "app/mailtap/mailtap.8"
+    text = page.read_text(encoding="utf-8").replace("\\-", "-")
+    done = subprocess.run(["groff", "-man", "-ww", "-Tutf8", page], capture_output=True, check=False)
+    return ([f"mailtap.8 lacks --{option}" for option in sorted(options) if f"--{option}" not in text] +
+            [f"mailtap.8: {line}" for line in done.stderr.decode().splitlines()])
+
+
+class Manager:
+    """A service manager's socket, and a mailtap that was told of it."""
+
+    def __init__(self, folder):
+        self.inbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.inbox.bind(str(folder / "notify"))
+        feed = folder / "feed.pcap"
+        subprocess.run([common.program("TRAFFIC"), "udp", "100", feed], check=True)
+        environment = {**os.environ, "NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": str(WATCHDOG_US)}
+        environment.pop("WATCHDOG_PID", None)
+        self.process = subprocess.Popen(
+            [common.program(), "--no-huge", "-m", "256", "--no-pci", "--no-shconf", "--no-telemetry",
+             "--log-level=*:error", "--lcores", "(0-2)@(0,1)", "--vdev", f"net_pcap0,rx_pcap={feed}", "--", "--counters",
+             "none", "--report", "none", "--dumpable"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+
+    def hear(self, seconds):
+        """The next message, or None."""
+        self.inbox.settimeout(max(seconds, 0.001))
+        try:
+            return self.inbox.recv(4096).decode()
+        except TimeoutError:
+            return None
+
+    def wait_for(self, word):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            message = self.hear(end - time.monotonic())
+            if message and word in message.splitlines():
+                return True
+        return False
+
+    def drain(self):
+        while self.hear(0) is not None:
+            pass
+
+    def worker(self):
+        """The thread number of one worker."""
+        for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
+            if (task / "comm").read_text().strip() == "rte-worker-1":
+                return int(task.name)
+        raise LookupError("no thread is called rte-worker-1")
+
+
+def hold_a_worker(manager):
+    """Result: what is heard while it is held, once what was on its way has come."""
+    trace = ctypes.CDLL(None, use_errno=True).ptrace
+    trace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    thread = manager.worker()
+    for request in (PTRACE_SEIZE, PTRACE_INTERRUPT):
+        if trace(request, thread, None, None) != 0:
+            raise OSError(ctypes.get_errno(), "ptrace")
+    os.waitpid(thread, 0x40000000)  # __WALL: until it stands still
+    time.sleep(WATCHDOG_US / 1e6)
+    manager.drain()
+    heard = manager.hear(2 * WATCHDOG_US / 1e6)
+    trace(PTRACE_DETACH, thread, None, None)
+    return heard
+
+
+def check_supervision():
+    findings = []
+    with common.Workspace() as folder:
+        manager = Manager(folder)
+        try:
+            if not manager.wait_for("READY=1") or not manager.wait_for("WATCHDOG=1"):
+                return ["neither a start nor a sign of life"]
+            heard = hold_a_worker(manager)
+            if heard is not None:
+                findings.append(f"a worker is stuck, and {heard!r} is said")
+            if not manager.wait_for("WATCHDOG=1"):
+                findings.append("no sign of life after a worker was let go")
+            manager.process.send_signal(signal.SIGHUP)
+            if not manager.wait_for("RELOADING=1") or not manager.wait_for("READY=1"):
+                findings.append("a reload is not told")
+            manager.process.send_signal(signal.SIGTERM)
+            if not manager.wait_for("STOPPING=1") or manager.process.wait(PATIENCE) != 0:
+                findings.append("the end is not told, or is none")
+        finally:
+            manager.process.kill()
+            manager.process.wait()
+    return findings
+
+
+def main():
+    common.need("systemd-analyze", "groff")
+    findings = check_units() + check_settings() + check_manual()
+    if os.geteuid() == 0:
+        findings += check_supervision()
+    else:
+        print("a single thread can be held by root alone: supervision is not tested")
+    common.finish(findings, "units, settings, manual and supervision are as they should be")
+
+
+main()
