@@ -86,6 +86,7 @@ static void count_streams(struct mt_engine *engine, struct session *session)
 
 		cells[MT_CELL0(STREAM_DELIVERED)] += stream->delivered_bytes;
 		cells[MT_CELL0(STREAM_REPEATED)] += stream->repeated_bytes;
+		cells[MT_CELL0(STREAM_COPIES)] += stream->copies;
 		cells[MT_CELL0(STREAM_SKIPPED)] += stream->missing_bytes;
 		cells[MT_CELL0(STREAM_REFUSED)] += stream->refused_bytes;
 		cells[MT_CELL1(LOST, MT_LOSS_LINE_LIMIT)] += framer->over_limit;

@@ -88,6 +88,7 @@ static void remember(struct mt_stream *stream, const struct mt_segment *segment)
 	stream->seen[entry].seq = segment->seq;
 	stream->seen[entry].len = (uint32_t)segment->payload.len;
 	stream->seen[entry].sum = sum_bytes(segment->payload);
+	stream->seen[entry].time_us = (uint32_t)(segment->time_ns / 1000);
 	stream->seen_next = (uint8_t)((entry + 1) % MT_STREAM_SEEN);
 }
 
@@ -112,6 +113,23 @@ static bool differs_from_seen(const struct mt_stream *stream, struct mt_segment 
 		if (len == 0 || begin > old.payload.len || len > old.payload.len - begin)
 			continue;
 		if (sum_bytes(mt_span(old.payload.data + begin, len)) != stream->seen[i].sum)
+			return true;
+	}
+	return false;
+}
+
+/* The segment is a remembered one once more, as another tap delivers it. Each repeat is compared with all
+ * that is remembered: a sender's own comes later, and need not be cut alike. */
+static bool is_copy(const struct mt_stream *stream, const struct mt_segment *segment)
+{
+	uint32_t time_us = (uint32_t)(segment->time_ns / 1000);
+
+	for (unsigned i = 0; i < MT_STREAM_SEEN; i++) {
+		int32_t apart_us = (int32_t)(time_us - stream->seen[i].time_us);
+
+		if (stream->seen[i].seq == segment->seq && stream->seen[i].len == segment->payload.len &&
+		    apart_us <= MT_STREAM_COPY_US && apart_us >= -MT_STREAM_COPY_US &&
+		    stream->seen[i].sum == sum_bytes(segment->payload))
 			return true;
 	}
 	return false;
@@ -324,8 +342,10 @@ static enum mt_stream_put put_disordered(struct mt_stream *stream, struct mt_poo
 	stream->repeated_bytes += overlap;
 	if (differs && !is_keep_alive(stream, pool, &whole))
 		stream->is_inconsistent = true;
-	if (overlap == segment.payload.len)
+	if (overlap == segment.payload.len) {
+		stream->copies += is_copy(stream, &whole);
 		return MT_STREAM_NOTHING;
+	}
 
 	enum mt_stream_put result = MT_STREAM_NEXT;
 	if (segment.seq == stream->next && (first == NULL || first->seq != stream->next))

@@ -17,7 +17,8 @@
 
 #define MT_STREAM_PIECE_BYTES 512	   /* piece of the pool; a longer segment takes several */
 #define MT_STREAM_HELD_MAX    (256 * 1024) /* default limit of pool bytes held, one direction */
-#define MT_STREAM_SEEN	      4		   /* delivered segments remembered to compare repeats with */
+#define MT_STREAM_SEEN	      16 /* segments remembered to compare repeats with: more than a first window */
+#define MT_STREAM_COPY_US     10000 /* a copy that comes so soon is another tap's (CONTRACT.md 2) */
 
 /** A segment's payload and what orders it. */
 struct mt_segment {
@@ -47,13 +48,15 @@ struct mt_stream {
 	struct mt_segment current; /* the segment being read in place, from next on; payload.len 0 if none */
 	struct {
 		uint32_t seq;
-		uint32_t len;	/* 0 if nothing is remembered here */
-		uint32_t sum;	/* checksum of the bytes; not enough to tell them */
-	} seen[MT_STREAM_SEEN]; /* ring of the last segments of which every byte kept was new */
-	uint8_t seen_next;	/* the entry to overwrite */
-	bool has_base;		/* next is meaningful */
-	bool is_base_soft;	/* next was guessed: bytes a little below may still come first */
-	bool is_inconsistent;	/* a repeat carried other bytes than were seen first */
+		uint32_t len;	  /* 0 if nothing is remembered here */
+		uint32_t sum;	  /* checksum of the bytes; not enough to tell them */
+		uint32_t time_us; /* of the segment, modulo 2^32 */
+	} seen[MT_STREAM_SEEN];	  /* ring of the last segments of which every byte kept was new */
+	uint8_t seen_next;	  /* the entry to overwrite */
+	bool has_base;		  /* next is meaningful */
+	bool is_base_soft;	  /* next was guessed: bytes a little below may still come first */
+	bool is_inconsistent;	  /* a repeat carried other bytes than were seen first */
+	uint32_t copies; /* segments that came again, byte for byte, within MT_STREAM_COPY_US of the first */
 	/* Bytes put = delivered + repeated + refused + unread + those still in hand, after every call. */
 	uint64_t delivered_bytes; /* consumed */
 	uint64_t repeated_bytes;  /* seen again, or from before the base: ignored */

@@ -527,43 +527,97 @@ static void clear_leaves_no_byte_and_counts_what_was_in_hand(void **state)
 	assert_false(stream.has_base);
 }
 
+static void deliver(uint32_t offset, const char *text)
+{
+	struct mt_chunk chunk;
+
+	assert_int_equal(put(offset, text), MT_STREAM_NEXT);
+	assert_true(mt_stream_peek(&stream, &pool, &chunk));
+	mt_stream_consume(&stream, &pool, chunk.bytes.len);
+	settle();
+}
+
 /* G8 */
 static void a_repeat_of_delivered_bytes_is_compared(void **state)
 {
 	(void)state;
+	enum { OLD = 8, LAST = OLD + MT_STREAM_SEEN };
 	static const struct {
 		uint32_t offset;
 		const char *text;
 		bool differs;
 	} rows[] = {
-	    {20, "MAIL", false},
-	    {20, "MAIX", true},
-	    {20, "MAILDATA", false},
-	    {20, "MAILxATA", true},
-	    {8, "RCPT", false}, /* five segments ago: forgotten, so it cannot differ ... */
-	    {8, "xxxx", false}, /* ... and is not flagged */
-	    {12, "NOOPRSETMAILDATA", false},
-	    {12, "NOOPRSxTMAILDATA", true},
-	    {13, "OOPxSET", true}, /* covers all of 16..19 */
-	    {21, "xxx", false},	   /* covers nothing whole */
-	    {20, "MAILDATAnew", false},
-	    {20, "MAxLDATAnew", true},
+	    {LAST + 8, "MAIL", false},
+	    {LAST + 8, "MAIX", true},
+	    {LAST + 8, "MAILDATA", false},
+	    {LAST + 8, "MAILxATA", true},
+	    {OLD, "RCPT", false}, /* too many segments ago: forgotten, so it cannot differ ... */
+	    {OLD, "xxxx", false}, /* ... and is not flagged */
+	    {LAST, "NOOPRSETMAILDATA", false},
+	    {LAST, "NOOPRSxTMAILDATA", true},
+	    {LAST + 1, "OOPxSET", true}, /* covers all of RSET */
+	    {LAST + 9, "xxx", false},	 /* covers nothing whole */
+	    {LAST + 8, "MAILDATAnew", false},
+	    {LAST + 8, "MAxLDATAnew", true},
 	};
 
 	for (unsigned i = 0; i < MT_ARRAY_LEN(rows); i++) {
 		begin_based();
-		mt_stream_skip(&stream, &pool, BASE + 8);
-		for (unsigned k = 0; k < 5; k++) {
-			static const char *const words[] = {"RCPT", "NOOP", "RSET", "MAIL", "DATA"};
-			struct mt_chunk chunk;
-
-			assert_int_equal(put(8 + 4 * k, words[k]), MT_STREAM_NEXT);
-			assert_true(mt_stream_peek(&stream, &pool, &chunk));
-			mt_stream_consume(&stream, &pool, chunk.bytes.len);
-			settle();
-		}
+		mt_stream_skip(&stream, &pool, BASE + OLD);
+		deliver(OLD, "RCPT");
+		for (unsigned k = OLD + 4; k < LAST; k++)
+			deliver(k, "-");
+		deliver(LAST, "NOOP");
+		deliver(LAST + 4, "RSET");
+		deliver(LAST + 8, "MAIL");
+		deliver(LAST + 12, "DATA");
 		put_settled(rows[i].offset, rows[i].text);
 		assert_int_equal(stream.is_inconsistent, rows[i].differs);
+		must_clear();
+	}
+}
+
+/* G19, CONTRACT.md 2: the same bytes within 10 ms are another tap's copy, and repeated like any others. */
+static void a_copy_that_comes_soon_is_counted(void **state)
+{
+	(void)state;
+	static const struct {
+		uint32_t offset;
+		const char *text;
+		int32_t later_us;
+		unsigned copies;
+	} rows[] = {
+	    {4, "RSET", 0, 1},	    {4, "RSET", 10000, 1},  {4, "RSET", 10001, 0},
+	    {4, "RSET", -10000, 1}, {4, "RSET", -10001, 0}, {4, "RSEX", 0, 0}, /* another content */
+	    {4, "RSETNOOP", 0, 0},					       /* a sender's own repeat */
+	    {5, "SET", 0, 0},	    {20, "held", 5000, 1},		       /* not read yet */
+	    {20, "helx", 5000, 0},
+	};
+
+	for (unsigned i = 0; i < MT_ARRAY_LEN(rows); i++) {
+		begin_based();
+		/* Microseconds wrap between the two. */
+		const uint64_t time_ns = ((1ull << 32) * 7 + 3) * 1000;
+		const struct {
+			uint32_t offset;
+			const char *text;
+		} sent[] = {{0, "NOOP"}, {4, "RSET"}, {8, "NOOP"}, {20, "held"}};
+
+		for (unsigned k = 0; k < MT_ARRAY_LEN(sent); k++) {
+			struct mt_segment segment = make(BASE + sent[k].offset, sent[k].text, 4, 7);
+			struct mt_chunk chunk;
+
+			segment.time_ns = time_ns;
+			mt_stream_put(&stream, &pool, &segment);
+			if (k < 3 && mt_stream_peek(&stream, &pool, &chunk))
+				mt_stream_consume(&stream, &pool, chunk.bytes.len);
+			settle();
+		}
+		struct mt_segment again = make(BASE + rows[i].offset, rows[i].text, strlen(rows[i].text), 7);
+		again.time_ns = time_ns + (uint64_t)(rows[i].later_us * INT64_C(1000));
+		assert_int_equal(mt_stream_put(&stream, &pool, &again), MT_STREAM_NOTHING);
+		assert_int_equal(stream.copies, rows[i].copies);
+		assert_int_equal(stream.repeated_bytes, strlen(rows[i].text));
 		must_clear();
 	}
 }
@@ -901,6 +955,7 @@ int main(void)
 	    cmocka_unit_test(holes_are_named_and_skipped),
 	    cmocka_unit_test(clear_leaves_no_byte_and_counts_what_was_in_hand),
 	    cmocka_unit_test(a_repeat_of_delivered_bytes_is_compared),
+	    cmocka_unit_test(a_copy_that_comes_soon_is_counted),
 	    cmocka_unit_test(any_changed_byte_of_a_repeat_is_seen),
 	    cmocka_unit_test(a_keep_alive_is_no_inconsistency),
 	    cmocka_unit_test(it_agrees_with_a_naive_model),
