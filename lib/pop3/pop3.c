@@ -339,7 +339,7 @@ static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 	turn.rest = line->text;
 	mt_dialogue_limit(mail, env, line->bytes,
 			  turn.code == TOKEN_MORE ? MT_DIALOGUE_SASL_MAX : REPLY_MAX_BYTES);
-	if (mail->position == STATE_CAPABILITIES) {
+	if (mail->list.is_open) {
 		mt_dialogue_step(&turn, mt_span_is(line->text, ".") ? EVENT_LIST_END : EVENT_LIST_LINE);
 		return;
 	}
