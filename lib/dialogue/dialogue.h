@@ -129,6 +129,8 @@ struct mt_text mt_dialogue_keep_text(struct mt_mail *mail, const struct mt_mail_
 				     struct mt_span text);
 void mt_dialogue_banner(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span greeting,
 			uint64_t time_ns);
+/** The product that the text names, where none is known yet. */
+void mt_dialogue_software(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span text);
 /** The EHLO argument, whole; its first word is kept unless it is an address. */
 void mt_dialogue_client_name(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span argument);
 

@@ -38,8 +38,15 @@ void mt_dialogue_banner(struct mt_mail *mail, const struct mt_mail_env *env, str
 	greeting = mt_span_first(greeting, MT_MAIL_BANNER_MAX);
 	facts->greeting_ns = time_ns;
 	facts->banner = mt_dialogue_keep_text(mail, env, greeting);
-	if (env->banners != NULL)
-		facts->software = mt_banners_identify(env->banners, env->scratch, facts->protocol, greeting);
+	mt_dialogue_software(mail, env, greeting);
+}
+
+void mt_dialogue_software(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span text)
+{
+	struct mt_facts *facts = &mail->facts;
+
+	if (env->banners != NULL && facts->software == 0)
+		facts->software = mt_banners_identify(env->banners, env->scratch, facts->protocol, text);
 }
 
 void mt_dialogue_client_name(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span argument)

@@ -33,7 +33,7 @@ static const struct {
 };
 
 /* What a server's line begins with, or a word of its list is. */
-enum token { TOKEN_OK, TOKEN_ERR, TOKEN_MORE, TOKEN_STLS };
+enum token { TOKEN_OK, TOKEN_ERR, TOKEN_MORE, TOKEN_STLS, TOKEN_IMPLEMENTATION };
 
 static const struct mt_match_row commands[] = {
 #define VERB(id, word, send, ok, no) {VERB_##id, word, NULL},
@@ -46,6 +46,7 @@ static const struct mt_match_row replies[] = {
     {TOKEN_ERR, "-ERR", NULL},
     {TOKEN_MORE, "+", NULL},
     {TOKEN_STLS, "STLS", NULL},
+    {TOKEN_IMPLEMENTATION, NULL, "^IMPLEMENTATION\\s"},
 };
 
 /* Bytes of a line, CRLF included (2449 3, 4); what belongs to AUTH has no limit of its own (5034 4). */
@@ -147,6 +148,9 @@ static void keep_capability(struct mt_turn *turn)
 	struct mt_span rest = turn->rest;
 
 	mt_dialogue_list_atom(turn->mail, turn->env, mt_span_word(&rest), turn->code == TOKEN_STLS);
+	/* A server whose greeting names no product may name it here (2449 6.9). */
+	if (turn->code == TOKEN_IMPLEMENTATION)
+		mt_dialogue_software(turn->mail, turn->env, turn->rest);
 }
 
 static void close_list(struct mt_turn *turn)
