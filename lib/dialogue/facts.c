@@ -204,6 +204,33 @@ void mt_dialogue_auth_exposed(struct mt_mail *mail, unsigned slot)
 		mt_dialogue_flag(mail, MT_ANOMALY_AUTH_THOUGH_OFFERED);
 }
 
+/* With these both sides may agree to wrap all that follows (RFC 4752 3.3, RFC 2831 2.3, RFC 2222 7.1). */
+static bool may_wrap(enum mt_mechanism mechanism)
+{
+	switch (mechanism) {
+	case MT_MECHANISM_DIGEST_MD5:
+	case MT_MECHANISM_GSSAPI:
+	case MT_MECHANISM_GSS_SPNEGO:
+	case MT_MECHANISM_KERBEROS_V4:
+	case MT_MECHANISM_SRP:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool mt_dialogue_is_wrapped(struct mt_mail *mail, const struct mt_line *line)
+{
+	const struct mt_facts *facts = &mail->facts;
+
+	if (mt_likely(line->text.len == 0 || line->text.data[0] != 0))
+		return false;
+	for (unsigned i = 0; i < facts->auth_count; i++)
+		if (facts->auth[i].outcome == MT_AUTH_SUCCESS && may_wrap(facts->auth[i].mechanism))
+			mail->stage = MT_STAGE_OPAQUE;
+	return mail->stage == MT_STAGE_OPAQUE;
+}
+
 void mt_dialogue_auth_ended(struct mt_mail *mail, unsigned slot, enum mt_auth outcome)
 {
 	if (slot < mail->facts.auth_count)

@@ -363,6 +363,8 @@ static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 		mt_dialogue_step(&turn, EVENT_SECRET);
 		return;
 	}
+	if (mt_dialogue_is_wrapped(mail, line))
+		return;
 	if (!imap->is_continuation)
 		read_command(&turn);
 	mt_dialogue_limit(mail, env, line->bytes,
@@ -491,6 +493,8 @@ static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 	struct mt_turn turn = {.mail = mail, .env = env, .line = line};
 	bool is_continuation = imap->is_server_continuation;
 
+	if (mt_dialogue_is_wrapped(mail, line))
+		return;
 	imap->is_server_continuation = line->has_literal;
 	if (line->has_literal)
 		mt_framer_set(&mail->framer[MT_TO_CLIENT], MT_FRAMING_COUNT, line->literal_bytes);

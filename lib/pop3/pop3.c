@@ -307,6 +307,8 @@ static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 		mt_dialogue_step(&turn, EVENT_SECRET);
 		return;
 	}
+	if (mt_dialogue_is_wrapped(mail, line))
+		return;
 	turn.rest = mt_span_trim(line->text);
 	turn.verb = mt_match_first(env->commands[MT_PROTOCOL_POP3], env->scratch, turn.rest);
 	if (turn.verb == MT_MATCH_NONE)
@@ -339,6 +341,8 @@ static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 	struct pop3 *pop3 = pop3_of(mail);
 	struct mt_turn turn = {.mail = mail, .env = env, .line = line};
 
+	if (mt_dialogue_is_wrapped(mail, line))
+		return;
 	turn.code = mt_match_first(env->replies[MT_PROTOCOL_POP3], env->scratch, line->text);
 	turn.rest = line->text;
 	mt_dialogue_limit(mail, env, line->bytes,

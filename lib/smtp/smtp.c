@@ -387,6 +387,8 @@ static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 		mt_dialogue_step(&turn, EVENT_SECRET);
 		return;
 	}
+	if (mt_dialogue_is_wrapped(mail, line))
+		return;
 	turn.verb = mt_match_first(env->commands[MT_PROTOCOL_SMTP], env->scratch, text);
 	if (turn.verb == MT_MATCH_NONE)
 		turn.verb = VERB_OTHER;
@@ -529,6 +531,8 @@ static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 	struct mt_turn turn = {.mail = mail, .env = env, .line = line};
 	bool is_last, has_code = read_code(line->text, &turn.code, &is_last);
 
+	if (mt_dialogue_is_wrapped(mail, line))
+		return;
 	mt_dialogue_limit(mail, env, line->bytes,
 			  has_code && turn.code == 334 ? MT_DIALOGUE_SASL_MAX : LINE_MAX_BYTES);
 	if (!has_code)
