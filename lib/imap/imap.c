@@ -55,6 +55,7 @@ static const struct mt_match_row commands[] = {
 #include "imap.def"
 #undef VERB
     {VERB_AUTHENTICATE, NULL, "^AUTHENTICATE(?:\\s|$)"},
+    {VERB_UNAUTHENTICATE, NULL, "^UNAUTHENTICATE(?:\\s|$)"},
 };
 
 static const struct mt_match_row replies[] = {
@@ -292,6 +293,12 @@ static void go_dark(struct mt_turn *turn)
 	turn->mail->stage = MT_STAGE_OPAQUE;
 }
 
+/* As in front of the login: what is offered counts again, and STARTTLS is possible. */
+static void begin_again(struct mt_turn *turn)
+{
+	imap_of(turn->mail)->is_authenticated = false;
+}
+
 static void accept_tls(struct mt_turn *turn)
 {
 	mt_dialogue_starttls_answered(turn->mail, turn->line, true, mt_span_text("OK"));
@@ -459,6 +466,8 @@ static enum event answer_event(enum verb verb, bool is_ok)
 		return is_ok ? EVENT_APPEND_OK : EVENT_PLAIN;
 	case VERB_COMPRESS:
 		return is_ok ? EVENT_COMPRESS_OK : EVENT_PLAIN;
+	case VERB_UNAUTHENTICATE:
+		return is_ok ? EVENT_UNAUTH_OK : EVENT_PLAIN;
 	default:
 		return EVENT_PLAIN;
 	}
