@@ -145,6 +145,9 @@ static struct mt_identify_result judge_pop3(struct mt_span line, enum mt_protoco
 
 	if (line.len > 3 && is_ok && !mt_is_blank(line.data[3]))
 		return no;
+	/* It greets as POP3 does, and its commands are USER and AUTH (BEHAVIOURS P8). */
+	if (contains(line, "APPLEPASSWORDSERVER"))
+		return no;
 	/* +OK alone is Redis, NATS and others too (BEHAVIOURS P8). */
 	if (hint == MT_PROTOCOL_POP3 ||
 	    (is_ok && (contains(line, "POP") || memchr(line.data, '<', line.len) != NULL)))
