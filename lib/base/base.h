@@ -56,7 +56,9 @@ static inline struct mt_span mt_span_first(struct mt_span span, size_t n)
 /** What remains after the first n bytes; empty where there are fewer. */
 static inline struct mt_span mt_span_after(struct mt_span span, size_t n)
 {
-	return n < span.len ? mt_span(span.data + n, span.len - n) : mt_span(span.data + span.len, 0);
+	n = n < span.len ? n : span.len;
+	/* To no pointer nothing may be added, not even 0 (C11 6.5.6). */
+	return n == 0 ? span : mt_span(span.data + n, span.len - n);
 }
 
 /* Wire-order reads. The caller has checked that the bytes are there. */

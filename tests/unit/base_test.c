@@ -15,6 +15,14 @@ static void words_are_taken_one_by_one(void **state)
 	assert_int_equal(mt_span_word(&rest).len, 0);
 }
 
+static void an_empty_span_may_have_no_pointer(void **state)
+{
+	(void)state;
+	assert_null(mt_span_after(mt_span(NULL, 0), 0).data);
+	assert_null(mt_span_after(mt_span(NULL, 0), 3).data);
+	assert_int_equal(mt_span_after(mt_span_text("abc"), 5).len, 0);
+}
+
 static void case_is_folded_for_ascii_only(void **state)
 {
 	(void)state;
@@ -52,6 +60,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(words_are_taken_one_by_one),
+	    cmocka_unit_test(an_empty_span_may_have_no_pointer),
 	    cmocka_unit_test(case_is_folded_for_ascii_only),
 	    cmocka_unit_test(trimming_removes_blanks_and_line_ends),
 	    cmocka_unit_test(sequence_numbers_wrap),
