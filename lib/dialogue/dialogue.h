@@ -125,6 +125,7 @@ static inline void mt_dialogue_limit(struct mt_mail *mail, const struct mt_mail_
 }
 
 /* Writing facts. Each is bounded and counts in env what finds no place. */
+/** Keep text as it is. A capability list under way ends here, and is dropped. */
 struct mt_text mt_dialogue_keep_text(struct mt_mail *mail, const struct mt_mail_env *env,
 				     struct mt_span text);
 void mt_dialogue_banner(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span greeting,

@@ -23,8 +23,16 @@ void mt_dialogue_oversized(struct mt_mail *mail, const struct mt_mail_env *env)
 
 struct mt_text mt_dialogue_keep_text(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span text)
 {
-	struct mt_text kept = {mail->facts.text_len, (uint16_t)text.len};
+	struct mt_text kept;
 
+	if (text.len == 0)
+		return (struct mt_text){0};
+	/* A list under way is one piece of the store: what comes into its middle, such as a hello of TLS,
+	 * leaves it unfinished. */
+	if (mail->list.is_open)
+		mail->facts.text_len = mail->list.offset;
+	mail->list.is_open = false;
+	kept = (struct mt_text){mail->facts.text_len, (uint16_t)text.len};
 	return keep_bytes(mail, env, text.data, text.len) ? kept : (struct mt_text){0};
 }
 

@@ -180,6 +180,22 @@ static void a_name_that_comes_while_a_list_is_open_does_not_break_it(void **stat
 	assert_list("SIZE HELP");
 }
 
+static void text_that_comes_while_a_list_is_open_drops_the_list(void **state)
+{
+	(void)state;
+	put_list("SIZE", false);
+	mt_dialogue_list_begin(&mail);
+	mt_dialogue_list_atom(&mail, &env, mt_span_text("HELP"), false);
+	/* A hello of TLS in the middle of the answer to EHLO, and the rest of that answer behind it. */
+	struct mt_text sni = mt_dialogue_keep_text(&mail, &env, mt_span_text("mail.example.org"));
+	mt_dialogue_list_atom(&mail, &env, mt_span_text("STARTTLS"), true);
+	mt_dialogue_list_end(&mail);
+	assert_list("SIZE");
+	assert_text(sni, "mail.example.org");
+	assert_int_equal(mail.facts.text_len, sni.offset + sni.len);
+	assert_int_equal(mail.facts.offered, MT_SEEN_NO);
+}
+
 static void atoms_and_lists_are_cut_at_their_limits(void **state)
 {
 	(void)state;
@@ -665,6 +681,7 @@ int main(void)
 	    TEST(a_client_that_asks_often_fills_no_store),
 	    TEST(a_list_behind_other_text_leaves_that_alone),
 	    TEST(a_name_that_comes_while_a_list_is_open_does_not_break_it),
+	    TEST(text_that_comes_while_a_list_is_open_drops_the_list),
 	    TEST(atoms_and_lists_are_cut_at_their_limits),
 	    TEST(a_list_without_room_leaves_the_older_one),
 	    TEST(a_list_that_finds_no_room_keeps_whole_atoms_and_is_counted),
