@@ -10,8 +10,8 @@
 
 #include "shared_priv.h"
 
-#define COPY_TRIES 100	  /* with RETRY_NS between: ten milliseconds, then the values are stale */
-#define RETRY_NS   100000 /* a copy takes the writer a few microseconds; longer means it was put to sleep */
+#define RETRIES	 100	/* of a reading, with RETRY_NS before each: ten milliseconds, then values are stale */
+#define RETRY_NS 100000 /* a copy takes the writer a few microseconds; longer means it was put to sleep */
 
 /*
  * The object is read with pread into memory of our own, never mapped: a file that shrinks ends in a
@@ -218,16 +218,17 @@ static int copy_block(const struct mt_counters_reader *reader, size_t offset)
 	return result != 0 ? result : before == after ? 0 : -EAGAIN;
 }
 
-static int read_block(struct mt_counters_reader *reader, uint32_t index)
+/* retries: what is left of them for all blocks, so that an object full of torn ones costs no more time */
+static int read_block(struct mt_counters_reader *reader, uint32_t index, unsigned *retries)
 {
 	const struct mt_counters_header *header = &reader->header;
 	const struct timespec pause = {.tv_nsec = RETRY_NS};
-	int result = -EAGAIN;
+	const size_t offset = header->block_first + (size_t)index * header->block_bytes;
+	int result = copy_block(reader, offset);
 
-	for (unsigned i = 0; i < COPY_TRIES && result == -EAGAIN; i++) {
-		if (i > 0)
-			nanosleep(&pause, NULL);
-		result = copy_block(reader, header->block_first + (size_t)index * header->block_bytes);
+	for (; result == -EAGAIN && *retries > 0; (*retries)--) {
+		nanosleep(&pause, NULL);
+		result = copy_block(reader, offset);
 	}
 	if (result == 0) {
 		memcpy(reader->cells + (size_t)index * header->cell_count, reader->copy->cell,
@@ -253,13 +254,14 @@ int mt_counters_read(struct mt_counters_reader *reader, const struct mt_counters
 		     size_t error_size)
 {
 	struct timespec now;
+	unsigned retries = RETRIES;
 	uint32_t state;
 	/* Asked first: values read after the writer has gone are its last, values read before may not be. */
 	bool has_writer = mt_counters_has_writer(reader->fd);
 	int result = read_at(reader->fd, &state, sizeof(state), offsetof(struct mt_counters_header, state));
 
 	for (uint32_t i = 0; i < reader->header.block_count && result == 0; i++)
-		result = read_block(reader, i);
+		result = read_block(reader, i, &retries);
 	if (result != 0)
 		return fail(error, error_size, result, "counters %s: %s", reader->name,
 			    result == -ENODATA ? "the object shrank" : strerror(-result));
