@@ -6,9 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
+#include "../unit/guard.h"
 #include "certificate.h"
 #include "counters.h"
 #include "imap.h"
@@ -24,8 +23,7 @@ struct watch {
 	uint64_t *cells, *cells_before;
 	struct mt_session_shared shared;
 	struct mt_engine *engine;
-	uint8_t *payload_end; /* the protected page begins here */
-	size_t payload_room;
+	struct guard payload;
 	uint32_t runs;	 /* so far: a connection of its own each */
 	uint64_t now_ns; /* time of the run's beginning */
 	unsigned record_count;
@@ -99,19 +97,6 @@ static void make_engine(struct watch *watch)
 	must(mt_engine_create(&watch->engine, &config) == 0, "no engine");
 }
 
-static void make_payload_room(struct watch *watch)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	uint8_t *area;
-
-	watch->payload_room = (STREAM_MAX + page - 1) / page * page;
-	area = mmap(NULL, watch->payload_room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		    0);
-	must(area != MAP_FAILED, "no memory");
-	watch->payload_end = area + watch->payload_room;
-	must(mprotect(watch->payload_end, page, PROT_NONE) == 0, "no protected page");
-}
-
 struct watch *watch_create(const char *banners_path)
 {
 	static const struct mt_dialogue *const dialogues[MT_PROTOCOL_COUNT] = {
@@ -133,7 +118,7 @@ struct watch *watch_create(const char *banners_path)
 	must(watch->cells != NULL && watch->cells_before != NULL, "no counters");
 	must(mt_identify_ports_parse(&ports, NULL, error, sizeof(error)) == 0, error);
 	must(mt_session_shared_init(&watch->shared, dialogues, &ports, error, sizeof(error)) == 0, error);
-	make_payload_room(watch);
+	watch->payload = guard_make(STREAM_MAX);
 	make_engine(watch);
 	watch->certificates = mt_certificates_create(16);
 	must(watch->certificates != NULL, "no memory");
@@ -150,7 +135,6 @@ void watch_destroy(struct watch *watch)
 	free(watch->cells_before);
 	mt_counters_layout_destroy(watch->layout);
 	mt_banners_unload(&watch->banners);
-	munmap(watch->payload_end - watch->payload_room, watch->payload_room + (size_t)sysconf(_SC_PAGESIZE));
 	free(watch);
 }
 
@@ -181,13 +165,10 @@ static void send_segment(struct watch *watch, const struct wire *wire, const str
 {
 	const struct dialogue *dialogue = wire->dialogue;
 	enum mt_direction direction = segment->direction;
-	uint8_t *payload = watch->payload_end - segment->len;
+	uint8_t *payload = watch->payload.end - segment->len;
 	struct mt_engine_packet packet = {.time_ns = watch->now_ns + segment->time_ns};
 	struct mt_packet *tcp = &packet.packet;
 
-	memcpy(payload, dialogue->stream[direction] + segment->offset, segment->len);
-	for (uint32_t i = 0; i < segment->altered; i++)
-		payload[i] ^= 0x80;
 	tcp->ip_version = dialogue->is_ipv6 ? 6 : 4;
 	tcp->tcp_flags = segment->flags;
 	tcp->vlan_count = dialogue->vlan[direction] != 0;
@@ -200,7 +181,10 @@ static void send_segment(struct watch *watch, const struct wire *wire, const str
 		tcp->ack = isn(watch, mt_opposite(direction)) + segment->ack;
 	tcp->ip_bytes = (dialogue->is_ipv6 ? 60 : 40) + segment->len;
 	tcp->payload_wire_len = segment->len;
-	tcp->payload = mt_span(payload, segment->len);
+	tcp->payload =
+	    guard_copy(&watch->payload, dialogue->stream[direction] + segment->offset, segment->len);
+	for (uint32_t i = 0; i < segment->altered; i++)
+		payload[i] ^= 0x80;
 	mt_engine_prepare(watch->engine, &packet);
 	mt_engine_packet(watch->engine, &packet);
 	/* Whoever kept a pointer to the payload reads rubbish from now on. */

@@ -4,10 +4,10 @@
 #include "unit.h"
 
 #include <dirent.h>
-#include <pcap/pcap.h>
 #include <stdio.h>
 #include <time.h>
 
+#include "../captures/link.h"
 #include "session_run.h"
 
 #define STRESS_FLOWS	64
@@ -71,22 +71,6 @@ struct frame {
 
 static struct frame frames[FRAMES_MAX];
 static unsigned frame_count;
-
-static enum mt_packet_link link_of(pcap_t *pcap)
-{
-	switch (pcap_datalink(pcap)) {
-	case DLT_EN10MB:
-		return MT_PACKET_LINK_ETHERNET;
-	case DLT_LINUX_SLL:
-		return MT_PACKET_LINK_LINUX_SLL;
-	case DLT_LINUX_SLL2:
-		return MT_PACKET_LINK_LINUX_SLL2;
-	case DLT_NULL:
-		return MT_PACKET_LINK_BSD_NULL;
-	default:
-		return MT_PACKET_LINK_RAW_IP;
-	}
-}
 
 static struct mt_span copy_of(struct mt_span bytes)
 {

@@ -12,27 +12,19 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base.h"
+#include "guard.h"
 
-/**
- * A copy of the bytes that ends exactly at a page nobody may touch: reading one byte too many dies.
- * Result  the copy; never freed, a test program is short
- */
+/** Result  a copy of the bytes that ends at a protected page; never freed, a test program is short */
 static inline struct mt_span guarded(const void *data, size_t len)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t room = (len + page - 1) / page * page;
-	uint8_t *area = mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct guard guard = guard_make(len);
 
-	assert_ptr_not_equal(area, MAP_FAILED);
-	assert_int_equal(mprotect(area + room, page, PROT_NONE), 0);
-	memcpy(area + room - len, data, len);
-	return mt_span(area + room - len, len);
+	return guard_copy(&guard, data, len);
 }
 
 #endif
