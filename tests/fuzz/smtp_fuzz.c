@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the mailtap authors */
+#include "conversation.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	conversation_run(25, data, len);
+	return 0;
+}
