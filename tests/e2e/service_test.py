@@ -4,10 +4,9 @@
 """What an operator installs, held against the program: units, settings, manual; and a service manager's view.
 
 The test is the service manager: it listens on the socket that sd_notify(3) writes to. It sees the start, the signs of
-life, a reload and the end. One worker is held (ptrace stops a single thread): the signs of life cease, though every
+life, a reload and the end. One worker is held (wire.held()): the signs of life cease, though every
 other thread goes on, and come back when it is let go.
 """
-import ctypes
 import os
 import pathlib
 import re
@@ -17,10 +16,10 @@ import subprocess
 import time
 
 import common
+import wire
 
 WATCHDOG_US = 1000000
 PATIENCE = 20
-PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
 BUILD = pathlib.Path(os.environ.get("BUILD", common.ROOT / "build"))
 
 
@@ -109,28 +108,13 @@ class Manager:
         while self.hear(0) is not None:
             pass
 
-    def worker(self):
-        """The thread number of one worker."""
-        for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
-            if (task / "comm").read_text().strip() == "rte-worker-1":
-                return int(task.name)
-        raise LookupError("no thread is called rte-worker-1")
 
-
-def hold_a_worker(manager):
-    """Result: what is heard while it is held, once what was on its way has come."""
-    trace = ctypes.CDLL(None, use_errno=True).ptrace
-    trace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-    thread = manager.worker()
-    for request in (PTRACE_SEIZE, PTRACE_INTERRUPT):
-        if trace(request, thread, None, None) != 0:
-            raise OSError(ctypes.get_errno(), "ptrace")
-    os.waitpid(thread, 0x40000000)  # __WALL: until it stands still
-    time.sleep(WATCHDOG_US / 1e6)
-    manager.drain()
-    heard = manager.hear(2 * WATCHDOG_US / 1e6)
-    trace(PTRACE_DETACH, thread, None, None)
-    return heard
+def hear_while_held(manager):
+    """What is said while a worker stands still, once what was on its way has come."""
+    with wire.held(manager.process, "rte-worker-1"):
+        time.sleep(WATCHDOG_US / 1e6)
+        manager.drain()
+        return manager.hear(2 * WATCHDOG_US / 1e6)
 
 
 def check_supervision():
@@ -140,7 +124,7 @@ def check_supervision():
         try:
             if not manager.wait_for("READY=1") or not manager.wait_for("WATCHDOG=1"):
                 return ["neither a start nor a sign of life"]
-            heard = hold_a_worker(manager)
+            heard = hear_while_held(manager)
             if heard is not None:
                 findings.append(f"a worker is stuck, and {heard!r} is said")
             if not manager.wait_for("WATCHDOG=1"):

@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 the mailtap authors
+"""Everything that can be full is filled, on a live wire: each loss has its name, and nothing else suffers.
+
+Each case is the same story. A session begins. Then comes more than one resource takes, made scarce by an option or by
+holding the thread that would empty it (wire.held()). The loss stands under its name, and every frame sent is received
+or counted as dropped, under one verdict. Then the session goes on to its end, and more sessions come: their records are
+whole. A flood of SYNs opens no flow and takes no memory (DESIGN.md, decision 4).
+"""
+import contextlib
+import json
+import subprocess
+
+import common
+import craft
+import wire
+
+LATER = 20  # sessions after the load is gone
+UNDER_WAY = 61000  # client port of the session that lives through it
+
+
+def session(number, frames=None, **options):
+    """The frames of one session of many; the first of them, or all."""
+    return craft.session(client=f"198.51.{number // 250}.{number % 250 + 1}", client_port=20000 + number, **options)[:frames]
+
+
+def beginnings():
+    """Greetings to 400 clients, who say nothing: more dialogues than there is room for."""
+    return [frame for number in range(400) for frame in session(number, 4)]
+
+
+def holes():
+    """Sessions of which a segment is missing, with much behind it that has to be held."""
+    dialogue = craft.DIALOGUE[:3] + [("C", b"NOOP " + b"x" * 20 + b"\r\n")] + [("C", b"NOOP " + b"y" * 1200 + b"\r\n")] * 20
+    return [frame for number in range(60) for place, frame in enumerate(session(number, dialogue=dialogue)[:-3])
+            if place != 6]
+
+
+def whole_sessions():
+    """More sessions than there are places for reports of them."""
+    return [frame for number in range(1500) for frame in session(number)]
+
+
+def flood(folder, frames=30000):
+    """SYNs from everywhere."""
+    path = folder / "syn.pcap"
+    subprocess.run([common.program("TRAFFIC"), "syn", str(frames), path], check=True)
+    return path
+
+
+class Case:
+    """options of mailtap; what is sent; the thread that is held meanwhile; the losses of which one at least occurs."""
+
+    def __init__(self, name, options, load, thread, losses):
+        self.name, self.options, self.load, self.thread, self.losses = name, options, load, thread, losses
+
+
+CASES = [
+    Case("dialogues", ("--flows", "64", "--timeout", "4"), beginnings, None, {"sessions_full", "table_full"}),
+    Case("reassembly", ("--reassembly", "64K", "--timeout", "4"), holes, None, {"reassembly_full"}),
+    Case("inbox", ("--workers", "2"), flood, "rte-worker-1", {"handoff_full"}),
+    Case("reports", (), whole_sessions, "mailtap", {"record_ring_full"}),
+]
+
+
+class Story:
+    """One case, told once."""
+
+    def __init__(self, case, within, folder):
+        self.case, self.within, self.folder = case, within, folder
+        self.sent = 0
+        self.findings = []
+
+    def send(self, frames):
+        path = frames
+        if isinstance(frames, list):
+            path = self.folder / "frames.pcap"
+            path.write_bytes(craft.pcap(frames))
+        wire.send(self.within, path)
+        self.sent += common.packets_of(path)
+
+    def wait_until_taken(self, watching):
+        if not wire.wait_for(lambda: watching.received() >= self.sent):
+            self.findings.append(f"{watching.received()} of {self.sent} frames came")
+
+    def load(self, watching):
+        frames = self.case.load(self.folder) if self.case.load is flood else self.case.load()
+        hold = wire.held(watching.process, self.case.thread) if self.case.thread else contextlib.nullcontext()
+        with hold:
+            self.send(frames)
+            if not wire.wait_for(lambda: self.lost(watching)):
+                self.findings.append(f"no loss is called {self.case.losses}")
+        self.wait_until_taken(watching)
+
+    def lost(self, watching):
+        return sum(watching.value("mailtap_lost_total", reason=reason) for reason in self.case.losses)
+
+    def tell(self):
+        records = self.folder / f"{self.case.name}.json"
+        under_way = craft.session(client_port=UNDER_WAY)
+        with wire.watch(self.within, self.folder, "--dumpable", "--records", records, *self.case.options) as watching:
+            self.send(under_way[:7])
+            self.wait_until_taken(watching)
+            self.load(watching)
+            self.send(under_way[7:])
+            if "--timeout" in self.case.options:  # what the load opened is over, and has left its places
+                wire.wait_for(lambda: watching.value("mailtap_flows") < 32)
+            before = self.lost(watching)
+            self.send([frame for number in range(LATER) for frame in session(30000 + number)])
+            self.wait_until_taken(watching)
+            if self.lost(watching) != before:
+                self.findings.append("losses go on when the load is gone")
+            report = watching.finish()
+        self.check_sums(report)
+        self.check_records([json.loads(line) for line in records.read_bytes().splitlines()])
+        return [f"{self.case.name}: {finding}" for finding in self.findings]
+
+    def check_sums(self, report):
+        if report["packets"] + report["losses"]["rx_missed"] != self.sent:
+            self.findings.append(f"{report['packets']} received, {report['losses']['rx_missed']} dropped, "
+                                 f"{self.sent} sent")
+        if common.sum_of(report["verdicts"]) != report["packets"]:
+            self.findings.append(f"verdicts sum to {common.sum_of(report['verdicts'])}, packets {report['packets']}")
+        others = set(common.losses_of(report)) - self.case.losses - {"reassembly_limit"}
+        if others:
+            self.findings.append(f"others suffer: {common.losses_of(report)}")
+
+    def check_records(self, records):
+        ports = [UNDER_WAY] + [20000 + 30000 + number for number in range(LATER)]
+        for port in ports:
+            found = [record for record in records if record["src_port"] == port]
+            if len(found) != 1 or found[0]["flow"]["evidence"] != "complete" or found[0]["flow"]["reason"] != "fin" or \
+                    found[0]["mail"]["starttls"]["outcome"] != "offered_unused":
+                self.findings.append(f"the session from port {port}: {str(found)[:300]}")
+
+
+def resident_bytes(process):
+    with open(f"/proc/{process.pid}/statm", encoding="ascii") as statm:
+        return int(statm.read().split()[1]) * 4096
+
+
+def check_flood(within, folder):
+    """Twice the same: the first touches what the fixed cache of handshakes is made of, the second nothing."""
+    path, frames, findings, resident = flood(folder, 60000), 60000, [], []
+    with wire.watch(within, folder) as watching:
+        for turn in (1, 2):
+            wire.send(within, path)
+            wire.wait_for(lambda turn=turn: watching.received() >= turn * frames)
+            resident.append(resident_bytes(watching.process))
+        flows = watching.value("mailtap_flows")
+        report = watching.finish()
+    if flows or report["verdicts"]["handshake"] != report["packets"] or common.sum_of(report["sessions"]):
+        findings.append(f"a flood of SYNs: {flows} flows, verdicts {report['verdicts']}")
+    if resident[1] > resident[0] + (1 << 20):
+        findings.append(f"a flood of SYNs: {resident[1] - resident[0]} bytes more the second time")
+    return findings
+
+
+def main():
+    wire.need_root()
+    common.need("capinfos")
+    with common.Workspace() as folder, wire.namespace() as within:
+        findings = [finding for case in CASES for finding in Story(case, within, folder).tell()]
+        findings += check_flood(within, folder)
+    common.finish(findings, f"{len(CASES)} resources were full, and what else went on did so unharmed")
+
+
+main()
