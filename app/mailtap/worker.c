@@ -20,16 +20,17 @@
 #include <time.h>
 
 #define FRAME_MAX                                                                                            \
-	(65536 + 256)	   /* of a chained frame that is put together: IP's longest, and link headers        \
-			    */
-#define PREFETCH_AHEAD	 4 /* headers brought closer before they are read */
-#define ROUND_NS	 (250 * MT_NS_PER_MS) /* a sweep of the flow table takes so long, if polls are frequent */
-#define SWEEP_PLACES_MIN 8		      /* of the table, at a time: what one look brings closer */
-#define SWEEP_PLACES_MAX 32		      /* ... so that a large table does not hold up a poll */
-#define FILTER_PERIOD_NS (600 * MT_NS_PER_SECOND) /* a server that greeted is remembered for one to two */
-#define DRY_POLLS_MAX	 10000 /* a file that gives nothing so often, though packets are due, is at its end */
-#define PAUSE_POLLS	 64    /* idle polls before the CPU is yielded, ... */
-#define YIELD_POLLS	 512   /* ... and before the thread sleeps */
+	(65536 + 256)	    /* of a chained frame that is put together: IP's longest, and link headers       \
+			     */
+#define PREFETCH_AHEAD	  4 /* headers brought closer before they are read */
+#define ROUND_NS	  (250 * MT_NS_PER_MS) /* a sweep of the flow table takes so long, if polls are frequent */
+#define SWEEP_PLACES_MIN  8		       /* of the table, at a time: what one look brings closer */
+#define SWEEP_PLACES_MAX  32		       /* ... so that a large table does not hold up a poll, ... */
+#define SWEEP_PLACES_IDLE 8192		       /* ... which nobody waits for where nothing came */
+#define FILTER_PERIOD_NS  (600 * MT_NS_PER_SECOND) /* a server that greeted is remembered for one to two */
+#define DRY_POLLS_MAX	  10000 /* a file that gives nothing so often, though packets are due, is at its end */
+#define PAUSE_POLLS	  64	/* idle polls before the CPU is yielded, ... */
+#define YIELD_POLLS	  512	/* ... and before the thread sleeps */
 
 struct mt_outbox {
 	struct rte_mbuf *mbufs[MT_BURST];
@@ -477,14 +478,15 @@ static void finish_round(struct mt_worker *worker)
  * How many places of the table are to be looked at now. Each is a cache line from memory: a small table is
  * not swept more often than anybody needs.
  */
-static uint32_t places_due(struct mt_worker *worker)
+static uint32_t places_due(struct mt_worker *worker, unsigned packets)
 {
+	uint32_t most = packets > 0 ? SWEEP_PLACES_MAX : SWEEP_PLACES_IDLE;
 	double places = (double)(worker->poll_tsc - worker->swept_tsc) * worker->places_per_cycle;
 
 	if (places < SWEEP_PLACES_MIN)
 		return 0;
 	worker->swept_tsc = worker->poll_tsc;
-	return places < SWEEP_PLACES_MAX ? (uint32_t)places : SWEEP_PLACES_MAX;
+	return places < most ? (uint32_t)places : most;
 }
 
 /*
@@ -492,11 +494,11 @@ static uint32_t places_due(struct mt_worker *worker)
  * flow may move from a place in front of the sweep to one behind it, and be reported late. Live that is a
  * record behind its place, once in a very long while.
  */
-static void sweep(struct mt_worker *worker)
+static void sweep(struct mt_worker *worker, unsigned packets)
 {
 	unsigned wanted = atomic_load_explicit(&worker->run->rounds_wanted, memory_order_relaxed);
 	bool is_wanted = wanted != atomic_load_explicit(&worker->rounds_done, memory_order_relaxed);
-	uint32_t places = is_wanted ? MT_ENGINE_WHOLE : places_due(worker);
+	uint32_t places = is_wanted ? MT_ENGINE_WHOLE : places_due(worker, packets);
 	uint64_t now_ns;
 	bool is_round;
 
@@ -560,7 +562,7 @@ static unsigned poll_once(struct mt_worker *worker)
 	forward_late(worker);
 	if (packets == 0 && worker->is_wall_clock)
 		advance_clock(worker, wall_clock(worker));
-	sweep(worker);
+	sweep(worker, packets);
 	return packets;
 }
 
