@@ -58,6 +58,7 @@ struct pop3 {
 	uint8_t auth_slot; /* of the authentication under way */
 	bool is_greeted;
 	bool is_user_named; /* USER came, PASS is to follow */
+	bool is_in;	    /* the client has logged in */
 	uint8_t secrets;    /* commands with a credential that wait for their reply */
 };
 mt_static_assert(sizeof(struct pop3) <= MT_DIALOGUE_STATE_BYTES, "must fit into struct mt_mail");
@@ -138,9 +139,11 @@ static void note_listing(struct mt_turn *turn)
 	push(turn, mt_span_trim(turn->rest).len == 0 ? VERB_LISTING : turn->verb);
 }
 
+/* STLS is offered before the login alone (2595 4): a later list says nothing about it. */
 static void open_list(struct mt_turn *turn)
 {
-	mt_dialogue_list_begin(turn->mail);
+	if (!pop3_of(turn->mail)->is_in)
+		mt_dialogue_list_begin(turn->mail);
 }
 
 static void keep_capability(struct mt_turn *turn)
@@ -255,6 +258,7 @@ static void end_auth(struct mt_turn *turn, enum mt_auth outcome)
 
 static void succeed_auth(struct mt_turn *turn)
 {
+	pop3_of(turn->mail)->is_in = true;
 	end_auth(turn, MT_AUTH_SUCCESS);
 }
 

@@ -588,6 +588,28 @@ static void the_literals_of_a_first_line_are_credentials_too(void **state)
 	assert_int_equal(only_facts()->auth[0].outcome, MT_AUTH_SUCCESS);
 }
 
+/* P2: the list of the AUTHORIZATION state is the one that counts (RFC 2449 5, RFC 2595 4). */
+static void what_pop3_lists_after_the_login_says_nothing_about_stls(void **state)
+{
+	(void)state;
+	struct talk talk = talk_of(40000, 110);
+
+	shake_hands(&talk);
+	server(&talk, "+OK ready\r\n");
+	client(&talk, "USER somebody\r\n");
+	server(&talk, "+OK\r\n");
+	client(&talk, "PASS sesame\r\n");
+	server(&talk, "+OK in\r\n");
+	client(&talk, "CAPA\r\n");
+	server(&talk, "+OK\r\nTOP\r\nUIDL\r\n.\r\n");
+	client(&talk, "QUIT\r\n");
+	server(&talk, "+OK bye\r\n");
+	say_goodbye(&talk);
+	assert_int_equal(only_facts()->offered, MT_SEEN_NEVER);
+	assert_int_equal(only_facts()->auth[0].outcome, MT_AUTH_SUCCESS);
+	assert_int_equal(only_evidence(), MT_EVIDENCE_COMPLETE);
+}
+
 static void a_refusal_met_in_the_middle_is_no_greeting(void **state)
 {
 	(void)state;
@@ -774,6 +796,7 @@ int main(void)
 	    TEST(one_byte_segments_say_the_same),
 	    TEST(a_text_that_answers_a_hello_is_read_at_once),
 	    TEST(the_literals_of_a_first_line_are_credentials_too),
+	    TEST(what_pop3_lists_after_the_login_says_nothing_about_stls),
 	    TEST(a_refusal_met_in_the_middle_is_no_greeting),
 	    TEST(a_command_pipelined_behind_starttls_is_an_injection_whatever_else_is_answered),
 	    TEST(many_doubtful_lines_fill_no_store),
