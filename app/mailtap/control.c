@@ -78,12 +78,14 @@ static void write_line(struct mt_control *control, const struct mt_report *repor
 }
 
 /* The session is counted whether or not its record can be written: the counters are what was seen. */
-static void write_record(struct mt_control *control, const struct mt_report *report)
+static void write_record(struct mt_control *control, struct mt_report *report)
 {
 	if (report->end.over_ns < control->written_ns)
 		control->cells[MT_CELL0(RECORDS_LATE)]++;
 	else
 		control->written_ns = report->end.over_ns;
+	/* Here, where sessions come in their order, whatever the count of workers. */
+	mt_servers_judge(control->memory->servers, report, control->cells);
 	mt_record_count(report, control->run->layout, mt_patterns_banners(control->run->patterns),
 			control->cells);
 	write_line(control, report);
@@ -100,7 +102,7 @@ static void write_ripe(struct mt_control *control, uint64_t before_ns)
 }
 
 /* A session is known whole; its record waits for its place, unless memory has run out. */
-static void finish_session(struct mt_control *control, const struct mt_report *report)
+static void finish_session(struct mt_control *control, struct mt_report *report)
 {
 	if (report->end.over_ns > control->latest_ns)
 		control->latest_ns = report->end.over_ns;
@@ -317,6 +319,7 @@ static void reload(struct mt_control *control)
 	rc = mt_record_sink_reopen(control->sink);
 	if (rc != 0)
 		warnx("the records cannot be reopened: %s; the old file stays in use", strerror(-rc));
+	mt_servers_file_save_at_times(control->memory, true);
 	mt_supervisor_reload(true);
 }
 
@@ -361,6 +364,7 @@ static void turn(struct mt_control *control)
 	bool is_idle = take_reports(control) == 0;
 
 	keep_order(control);
+	mt_servers_file_save_at_times(control->memory, false);
 	mt_supervisor_watch(&control->supervisor, control->run);
 	if (is_reloading)
 		reload(control);
@@ -433,10 +437,14 @@ void mt_control_run(struct mt_control *control)
 /* ---- Making one ---- */
 
 int mt_control_init(struct mt_control *control, struct mt_run *run, struct mt_record_sink *sink,
-		    struct mt_counters_block *block, uint64_t duration_ns)
+		    struct mt_servers_file *memory, struct mt_counters_block *block, uint64_t duration_ns)
 {
-	*control = (struct mt_control){
-	    .run = run, .sink = sink, .block = block, .duration_ns = duration_ns, .next_flow_id = 1};
+	*control = (struct mt_control){.run = run,
+				       .sink = sink,
+				       .memory = memory,
+				       .block = block,
+				       .duration_ns = duration_ns,
+				       .next_flow_id = 1};
 	control->cells = mt_counters_cells_create(run->layout);
 	control->parked = mt_parked_create(run->plan->parked_bytes);
 	control->certificates = mt_certificates_create(CERTIFICATES);

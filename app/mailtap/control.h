@@ -2,8 +2,8 @@
 /* Copyright (c) 2026 the mailtap authors */
 /**
  * The control thread: takes the workers' reports, reads certificates, joins what was parked with its end,
- * writes records, watches the devices, and leads the run to its end. It sleeps between; nothing waits for
- * it but a worker of a replay whose ring is full.
+ * judges each session by what its server offered before, writes records, watches the devices, and leads the
+ * run to its end. It sleeps between; nothing waits for it but a worker of a replay whose ring is full.
  */
 #ifndef MT_CONTROL_H
 #define MT_CONTROL_H
@@ -12,12 +12,14 @@
 #include "certificate.h"
 #include "parked.h"
 #include "record.h"
+#include "servers_file.h"
 #include "supervisor.h"
 #include "worker.h"
 
 struct mt_control {
 	struct mt_run *run;
 	struct mt_record_sink *sink;
+	struct mt_servers_file *memory; /* of what servers offered */
 	struct mt_parked *parked;
 	struct mt_certificates *certificates;
 	struct mt_certificate_parts *parts; /* by worker */
@@ -38,9 +40,9 @@ struct mt_control {
 	bool is_interrupted; /* a signal ended the run */
 };
 
-/** Result  0 or -ENOMEM. sink and block are kept, and stay the caller's; block may be NULL. */
+/** Result  0 or -ENOMEM. sink, memory and block are kept, and stay the caller's; block may be NULL. */
 int mt_control_init(struct mt_control *control, struct mt_run *run, struct mt_record_sink *sink,
-		    struct mt_counters_block *block, uint64_t duration_ns);
+		    struct mt_servers_file *memory, struct mt_counters_block *block, uint64_t duration_ns);
 void mt_control_fini(struct mt_control *control);
 
 /** Signals end or reopen from here on. */

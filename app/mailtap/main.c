@@ -51,6 +51,7 @@ struct program {
 	struct mt_patterns patterns;
 	struct mt_session_shared shared;
 	struct mt_capture capture;
+	struct mt_servers_file memory;
 	struct mt_record_sink *sink;
 	struct mt_plan plan;
 	struct mt_ports ports;
@@ -58,7 +59,7 @@ struct program {
 	struct mt_counters_publisher *publisher;
 	struct mt_run run;
 	struct mt_control control;
-	bool has_banners, has_shared, has_capture, has_eal, has_ports, has_patterns, has_control;
+	bool has_banners, has_shared, has_capture, has_eal, has_ports, has_patterns, has_control, has_run;
 };
 
 /* ---- Options ---- */
@@ -178,6 +179,16 @@ bad:
 	return MT_EXIT_USAGE;
 }
 
+static enum mt_exit open_memory(struct program *program)
+{
+	char error[ERROR_SIZE];
+
+	if (mt_servers_file_open(&program->memory, &program->settings, error, sizeof(error)) == 0)
+		return MT_EXIT_DONE;
+	warnx("--server-memory: %s", error);
+	return MT_EXIT_USAGE;
+}
+
 static const struct mt_capture *capture_of(const struct program *program)
 {
 	return program->has_capture ? &program->capture : NULL;
@@ -213,6 +224,10 @@ static void say_plan(const struct program *program)
 	printf("banner patterns %s: %u products\n", program->banners_path,
 	       program->banners.product_count - 1);
 	printf("records %s, counters %s\n", settings->records, settings->counters);
+	printf("server memory %s", program->memory.path != NULL ? program->memory.path : "none");
+	if (program->memory.path != NULL)
+		printf(": %zu servers", mt_servers_count(program->memory.servers));
+	putchar('\n');
 }
 
 /* ---- Ports and workers ---- */
@@ -371,7 +386,7 @@ static enum mt_exit prepare_run(struct program *program)
 	if (rc == 0)
 		rc = create_workers(program, error, sizeof(error));
 	if (rc == 0) {
-		rc = mt_control_init(&program->control, run, program->sink,
+		rc = mt_control_init(&program->control, run, program->sink, &program->memory,
 				     mt_counters_publisher_block(program->publisher, program->plan.workers),
 				     settings->duration_ns);
 		program->has_control = rc == 0;
@@ -407,6 +422,7 @@ static enum mt_exit run_workers(struct program *program)
 	RTE_LCORE_FOREACH_WORKER(lcore)
 	if (next < program->plan.workers)
 		rte_eal_remote_launch(mt_worker_run, workers[next++], lcore);
+	program->has_run = true;
 	mt_control_run(&program->control);
 	if (rte_lcore_count() == 1)
 		pthread_join(beside, NULL);
@@ -506,6 +522,8 @@ static enum mt_exit give_back(struct program *program, enum mt_exit status)
 		warnx("%s: the records could not be written to the end", program->settings.records);
 		status = MT_EXIT_FAILED;
 	}
+	if (mt_servers_file_close(&program->memory, program->has_run) != 0 && status == MT_EXIT_DONE)
+		status = MT_EXIT_FAILED;
 	if (program->has_capture)
 		mt_capture_close(&program->capture);
 	if (program->has_shared)
@@ -525,6 +543,8 @@ static enum mt_exit run_program(struct program *program)
 
 	if (status == MT_EXIT_DONE)
 		status = read_inputs(program);
+	if (status == MT_EXIT_DONE)
+		status = open_memory(program);
 	if (status != MT_EXIT_DONE)
 		return status;
 	make_plan(program);

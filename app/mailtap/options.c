@@ -165,14 +165,6 @@ static int parse_counters(struct mt_settings *settings, const struct option *opt
 	return parse_text(settings, option, value, error, error_size);
 }
 
-static int parse_server_memory(struct mt_settings *settings, const struct option *option, const char *value,
-			       char *error, size_t error_size)
-{
-	if (strcmp(value, "none") != 0)
-		return REASON("'%s': server memory is not kept yet, only 'none' is possible", value);
-	return parse_text(settings, option, value, error, error_size);
-}
-
 /* An interface's name goes into a device argument, where a comma would begin another one. */
 static int parse_interface(struct mt_settings *settings, const struct option *option, const char *value,
 			   char *error, size_t error_size)
@@ -206,8 +198,8 @@ static const struct option options[] = {
      "idle time after which a session ends (1800)"},
     {"vlan-in-key", 0, NULL, true, parse_flag, AT(vlan_in_key), 0, 0,
      "the same addresses in two VLANs are two networks"},
-    {"server-memory", 0, "FILE", true, parse_server_memory, AT(server_memory), 0, 0,
-     "what each server offered, loaded and saved (none)"},
+    {"server-memory", 0, "FILE", true, parse_text, AT(server_memory), 0, 0,
+     "what each server offered, loaded and saved, or none (in the state folder; none with -r)"},
     {"duration", 0, "SECONDS", true, parse_seconds, AT(duration_ns), 1, 10000000 * MT_NS_PER_SECOND,
      "stop by itself (run on)"},
     {"records", 0, "PATH", true, parse_text, AT(records), 0, 0,

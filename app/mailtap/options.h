@@ -25,12 +25,12 @@ struct mt_settings {
 	char *replay;	 /* a capture file */
 	char *interface; /* a network interface of the kernel's */
 	char *ports_text;
-	char *server_memory;
-	char *records;	  /* as struct mt_record_target has it */
-	char *counters;	  /* name of the shared-memory object, or "none" */
-	char *banners;	  /* a file of patterns */
-	uint64_t workers; /* 0: as many as there are lcores for */
-	uint64_t flows;	  /* 0: the plan decides; so for the next two */
+	char *server_memory; /* a file, or "none" */
+	char *records;	     /* as struct mt_record_target has it */
+	char *counters;	     /* name of the shared-memory object, or "none" */
+	char *banners;	     /* a file of patterns */
+	uint64_t workers;    /* 0: as many as there are lcores for */
+	uint64_t flows;	     /* 0: the plan decides; so for the next two */
 	uint64_t reassembly_bytes;
 	uint64_t mbufs;
 	uint64_t timeout_ns;

@@ -54,6 +54,8 @@ def check_settings():
         for key, value in lines.items():
             if key == "banners":
                 value = common.ROOT / "config/banners.conf"
+            elif key == "server-memory":
+                value = folder / pathlib.Path(value).name  # the folder of the installed service is not here
             settings = folder / "mailtap.conf"
             settings.write_text(f"{key} = {value}\n", encoding="utf-8")
             done = common.Run([common.program(), "-i", "lo", "--config", settings, "--check-config"])
