@@ -5,9 +5,10 @@
 
 tests/captures/secrets.txt lists the user names, passwords and tokens that the recorded sessions used, one a line.
 Every capture is replayed; each secret, plain and in base64 at every alignment, is looked for in the records, both
-reports, standard error, the counters' shared memory and what mailtap-stat makes of it. The process's own memory is
-searched by memory_search.c (MEMORY_SEARCH names the module), which is preloaded and says what it leaves out and why.
-The test proves that it can fail: with a planted copy, in the heap and in the EAL's memory, the search must find it.
+reports, standard error, the server memory's file, the counters' shared memory and what mailtap-stat makes of it. The
+process's own memory is searched by memory_search.c (MEMORY_SEARCH names the module), which is preloaded and says what
+it leaves out and why. The test proves that it can fail: with a planted copy, in the heap and in the EAL's memory, the
+search must find it.
 """
 import base64
 import os
@@ -63,7 +64,8 @@ def replay(capture, forms, folder, name, plant=None):
     environment["MALLOC_PERTURB_"] = "0"  # meson's default overwrites what is freed, and so hides what was not wiped
     if plant:
         environment["MEMORY_SEARCH_PLANT"] = plant
-    run = common.replay(capture, options=["--counters", name], environment=environment)
+    run = common.replay(capture, options=["--counters", name, "--server-memory", folder / "servers"],
+                        environment=environment)
     return run, found.read_text(errors="replace") if found.exists() else ""
 
 
@@ -89,8 +91,8 @@ def check(job):
     with common.Workspace() as folder:
         try:
             run, memory = replay(capture, forms, folder, name)
-            findings = [f"{what} holds {form!r}" for what, data in outputs(capture, run, name)
-                        for form in forms if form in data]
+            written = [*outputs(capture, run, name), ("server memory", (folder / "servers").read_bytes())]
+            findings = [f"{what} holds {form!r}" for what, data in written for form in forms if form in data]
         finally:
             for path in common.SHARED_MEMORY.glob(f"*{name}*"):
                 path.unlink()
