@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+/* A packet of a connection carries numbers within a window of where its sides stand (RFC 5961 3). More than
+ * is in flight between two mail servers, and wide enough that few who guess hit: one in two thousand. */
+#define NEAR_BYTES (1024 * 1024)
+
 /* What an engine's memory is made of, in this order; each begins on a cache line. */
 struct layout {
 	size_t flows, syns, sessions, pieces, handles, total;
@@ -346,21 +350,53 @@ static enum mt_verdict meet(struct mt_engine *engine, const struct mt_engine_pac
 	return *ret == NULL ? MT_VERDICT_REFUSED : MT_VERDICT_DIALOGUE;
 }
 
-/* FIN and RST, and what is acknowledged of a FIN. */
-static void note_ending(struct mt_flow *flow, const struct mt_engine_packet *packet)
+/* True where the number lies within a window of where the side stands, or nobody knows where that is. */
+static bool is_near(const struct mt_flow *flow, unsigned side, uint32_t seq)
+{
+	int32_t distance = mt_seq_diff(seq, flow->end_seq[side]);
+
+	return !(flow->has_end >> side & 1) || (distance <= NEAR_BYTES && distance >= -NEAR_BYTES);
+}
+
+/* A FIN's number is the last: nothing moves it. */
+static void move_end(struct mt_flow *flow, unsigned side, uint32_t seq)
+{
+	bool is_known = flow->has_end >> side & 1, has_fin = flow->has_fin >> side & 1;
+
+	if (has_fin || (is_known && mt_seq_diff(seq, flow->end_seq[side]) <= 0))
+		return;
+	flow->end_seq[side] = seq;
+	flow->has_end |= (uint8_t)(1u << side);
+}
+
+/*
+ * Where the two sides stand, FIN and RST, and what is acknowledged of a FIN.
+ * Result  false where neither of the packet's numbers is near: it is somebody else's, and ends nothing. One
+ * of them may be far, behind a gap in what was captured.
+ */
+static bool follow(struct mt_flow *flow, const struct mt_engine_packet *packet)
 {
 	const struct mt_packet *tcp = &packet->packet;
-	unsigned side = packet->side;
+	unsigned side = packet->side, other = side ^ 1;
+	bool has_ack = (tcp->tcp_flags & MT_TCP_ACK) != 0;
+	uint32_t end = tcp->seq + ((tcp->tcp_flags & MT_TCP_SYN) != 0) + tcp->payload_wire_len;
 
-	if ((tcp->tcp_flags & MT_TCP_RST) != 0)
+	if (!is_near(flow, side, tcp->seq) && !(has_ack && is_near(flow, other, tcp->ack)))
+		return false;
+	if ((tcp->tcp_flags & MT_TCP_RST) != 0) {
 		flow->has_rst = 1;
+		return true;
+	}
+	move_end(flow, side, end);
+	if (has_ack)
+		move_end(flow, other, tcp->ack);
 	if ((tcp->tcp_flags & MT_TCP_FIN) != 0) {
-		flow->fin_seq[side] = tcp->seq + tcp->payload_wire_len;
+		flow->end_seq[side] = end;
 		flow->has_fin |= (uint8_t)(1u << side);
 	}
-	if ((tcp->tcp_flags & MT_TCP_ACK) != 0 && (flow->has_fin >> (side ^ 1) & 1) &&
-	    mt_seq_diff(tcp->ack, flow->fin_seq[side ^ 1]) > 0)
-		flow->has_fin_ack |= (uint8_t)(1u << (side ^ 1));
+	if (has_ack && (flow->has_fin >> other & 1) && mt_seq_diff(tcp->ack, flow->end_seq[other]) > 0)
+		flow->has_fin_ack |= (uint8_t)(1u << other);
+	return true;
 }
 
 static void end_if_over(struct mt_engine *engine, struct mt_flow *flow)
@@ -378,13 +414,13 @@ static void end_if_over(struct mt_engine *engine, struct mt_flow *flow)
 static uint32_t acked_bytes(const struct mt_flow *flow, const struct mt_engine_packet *packet)
 {
 	unsigned other = packet->side ^ 1;
-	bool is_fin = (flow->has_fin >> other & 1) && packet->packet.ack == flow->fin_seq[other] + 1;
+	bool is_fin = (flow->has_fin >> other & 1) && packet->packet.ack == flow->end_seq[other] + 1;
 
 	return packet->packet.ack - is_fin;
 }
 
 static void read_dialogue(struct mt_engine *engine, struct mt_flow *flow,
-			  const struct mt_engine_packet *packet)
+			  const struct mt_engine_packet *packet, bool is_own)
 {
 	struct session *session = mt_pool_at(&engine->sessions, flow->session);
 	const struct mt_packet *tcp = &packet->packet;
@@ -395,7 +431,7 @@ static void read_dialogue(struct mt_engine *engine, struct mt_flow *flow,
 	session->now_ns = packet->time_ns;
 	mt_session_give_up(engine, session);
 	session->side[direction].is_seen = true;
-	session->side[direction].has_fin |= (tcp->tcp_flags & MT_TCP_FIN) != 0;
+	session->side[direction].has_fin = flow->has_fin >> packet->side & 1;
 	session->mail.facts.is_truncated |= tcp->is_truncated;
 	engine->env.cells[MT_CELL0(TRUNCATED)] += tcp->is_truncated;
 	if (has_syn) {
@@ -403,7 +439,7 @@ static void read_dialogue(struct mt_engine *engine, struct mt_flow *flow,
 		session->side[direction].is_start_known = true;
 	}
 	/* What resets a connection need not be one of its ends, and may acknowledge anything. */
-	if (has_ack && (tcp->tcp_flags & MT_TCP_RST) == 0 && !mt_session_is_decided(session))
+	if (has_ack && is_own && (tcp->tcp_flags & MT_TCP_RST) == 0 && !mt_session_is_decided(session))
 		mt_session_prove(session, direction, acked_bytes(flow, packet));
 	if (tcp->payload.len > 0 && !mt_session_is_decided(session)) {
 		struct mt_segment segment = {.payload = tcp->payload,
@@ -418,9 +454,12 @@ static void read_dialogue(struct mt_engine *engine, struct mt_flow *flow,
 		mt_session_park(engine, flow, session);
 }
 
+/* A SYN, or the SYN-ACK where the client was not captured, that begins another connection. */
 static bool is_new_syn(const struct mt_flow *flow, const struct mt_packet *tcp)
 {
-	return (tcp->tcp_flags & (MT_TCP_SYN | MT_TCP_ACK)) == MT_TCP_SYN && tcp->seq + 1 != flow->base;
+	if ((tcp->tcp_flags & MT_TCP_SYN) == 0)
+		return false;
+	return ((tcp->tcp_flags & MT_TCP_ACK) != 0 ? tcp->ack : tcp->seq + 1) != flow->base;
 }
 
 /* The flow that a known connection's packet goes on with; NULL where the packet begins another one. */
@@ -454,14 +493,15 @@ enum mt_verdict mt_engine_packet(struct mt_engine *engine, const struct mt_engin
 		flow->last_seen_ns = packet->time_ns;
 	if (flow->state == MT_FLOW_ENDED)
 		return MT_VERDICT_AFTER_END;
-	note_ending(flow, packet);
+	bool is_own = follow(flow, packet);
+	engine->env.cells[MT_CELL0(STRAY_PACKETS)] += !is_own;
 	if (flow->state == MT_FLOW_NOT_MAIL)
 		return MT_VERDICT_NOT_MAIL_FLOW;
 	flow->pkts[packet->side]++;
 	flow->bytes[packet->side] += packet->packet.ip_bytes;
 	enum mt_verdict verdict = flow->state == MT_FLOW_DECIDED ? MT_VERDICT_DECIDED : MT_VERDICT_DIALOGUE;
 	if (flow->state == MT_FLOW_DIALOGUE)
-		read_dialogue(engine, flow, packet);
+		read_dialogue(engine, flow, packet, is_own);
 	end_if_over(engine, flow);
 	return verdict;
 }
