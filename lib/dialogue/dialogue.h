@@ -178,13 +178,15 @@ enum mt_mechanism mt_dialogue_mechanism(const struct mt_mail_env *env, struct mt
 #define MT_DIALOGUE_PENDING_MAX 16
 struct mt_pending {
 	struct {
-		uint8_t verb;	  /* the protocol's */
-		uint16_t times;	  /* how many of them */
-		uint32_t end_seq; /* behind the last of them */
-		uint32_t ack;	  /* what the client had of the server when it sent the last of them */
+		uint8_t verb;	    /* the protocol's */
+		uint16_t times;	    /* how many of them */
+		uint32_t begin_seq; /* behind the first of them; none of them ends before */
+		uint32_t end_seq;   /* behind the last of them */
+		uint32_t ack;	    /* what the client had of the server when it sent the last of them */
 	} entry[MT_DIALOGUE_PENDING_MAX];
 	uint8_t first, count;
 	bool is_uncertain; /* bytes were lost: replies are paired by what acknowledgements prove */
+	bool has_proof;	   /* a reply has acknowledged its command: from then on, one that does not is none */
 };
 
 /**
@@ -192,10 +194,12 @@ struct mt_pending {
  * uncertain and the limit is counted. Nothing is queued where no reply will be seen.
  */
 void mt_pending_push(struct mt_pending *pending, const struct mt_turn *turn, uint8_t verb);
+/** The turn's reply, seen or assumed, asks for more: another one follows, as if to a command of that verb. */
+void mt_pending_expect(struct mt_pending *pending, const struct mt_turn *turn, uint8_t verb);
 /**
- * The command that a reply answers: the oldest. After a loss, only one that the server had received by
- * then, and none that the client had gone on from.
- * Result  false where the reply answers none that is known
+ * The command that a reply answers: the oldest, and only one that the server had received by then (if the
+ * connection's acknowledgements are good for such a proof). After a loss, none that the client had gone on
+ * from. Result  false where the reply answers none that is known
  */
 bool mt_pending_pop(struct mt_pending *pending, const struct mt_line *reply, uint8_t *ret_verb);
 /** True while a command of that verb waits. */

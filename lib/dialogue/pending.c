@@ -7,7 +7,9 @@ static unsigned place(const struct mt_pending *pending, unsigned i)
 	return (pending->first + i) % MT_DIALOGUE_PENDING_MAX;
 }
 
-void mt_pending_push(struct mt_pending *pending, const struct mt_turn *turn, uint8_t verb)
+/* end_seq: behind the command; ack: what the client had of the server when it sent it. */
+static void add(struct mt_pending *pending, const struct mt_turn *turn, uint8_t verb, uint32_t end_seq,
+		uint32_t ack)
 {
 	unsigned last = place(pending, pending->count - 1u);
 
@@ -23,10 +25,24 @@ void mt_pending_push(struct mt_pending *pending, const struct mt_turn *turn, uin
 		last = place(pending, pending->count++);
 		pending->entry[last].verb = verb;
 		pending->entry[last].times = 0;
+		pending->entry[last].begin_seq = end_seq;
 	}
 	pending->entry[last].times++;
-	pending->entry[last].end_seq = turn->line->end_seq;
-	pending->entry[last].ack = turn->line->ack;
+	pending->entry[last].end_seq = end_seq;
+	pending->entry[last].ack = ack;
+}
+
+void mt_pending_push(struct mt_pending *pending, const struct mt_turn *turn, uint8_t verb)
+{
+	add(pending, turn, verb, turn->line->end_seq, turn->line->ack);
+}
+
+void mt_pending_expect(struct mt_pending *pending, const struct mt_turn *turn, uint8_t verb)
+{
+	if (turn->line != NULL)
+		add(pending, turn, verb, turn->line->ack, turn->line->end_seq);
+	else
+		pending->is_uncertain = true;
 }
 
 static void drop_first(struct mt_pending *pending)
@@ -47,15 +63,25 @@ static bool is_settled(const struct mt_pending *pending, const struct mt_line *r
 	return false;
 }
 
+/* Whoever sends a reply acknowledges what it answers (9293 3.10.7.4): one that left before the oldest known
+ * command had come answers something that was lost, or nothing, like 421. Captures that somebody wrote need
+ * not be so. */
+static bool is_too_early(struct mt_pending *pending, const struct mt_line *reply)
+{
+	bool is_early = mt_seq_diff(reply->ack, pending->entry[pending->first].begin_seq) < 0;
+
+	pending->has_proof |= !is_early;
+	return is_early && (pending->has_proof || pending->is_uncertain);
+}
+
 bool mt_pending_pop(struct mt_pending *pending, const struct mt_line *reply, uint8_t *ret_verb)
 {
-	if (pending->is_uncertain && reply->has_ack) {
-		while (pending->count > 1 && is_settled(pending, reply))
+	if (reply->has_ack) {
+		while (pending->is_uncertain && pending->count > 1 && is_settled(pending, reply))
 			drop_first(pending);
-		/* Sent before the oldest known command arrived: it answers something that was lost. */
-		if (pending->count > 0 && mt_seq_diff(reply->ack, pending->entry[pending->first].end_seq) < 0)
+		if (pending->count > 0 && is_too_early(pending, reply))
 			return false;
-		pending->is_uncertain = pending->count > 1;
+		pending->is_uncertain &= pending->count > 1;
 	}
 	if (pending->count == 0)
 		return false;

@@ -232,7 +232,7 @@ static void begin_auth(struct mt_turn *turn)
 
 static void hide_response(struct mt_turn *turn)
 {
-	push(turn, VERB_AUTH);
+	mt_pending_expect(&pop3_of(turn->mail)->pending, turn, VERB_AUTH);
 	mt_framer_set(client_of(turn), MT_FRAMING_SECRET, 0);
 }
 

@@ -234,7 +234,7 @@ static void propose_blob(struct mt_turn *turn)
 /* The count was noted with the command. The bytes have a reply of their own. */
 static void open_blob(struct mt_turn *turn)
 {
-	push(turn, VERB_OTHER);
+	mt_pending_expect(&smtp_of(turn->mail)->pending, turn, VERB_OTHER);
 	mt_framer_set(client_of(turn), MT_FRAMING_COUNT, client_of(turn)->count);
 }
 
@@ -273,7 +273,7 @@ static void begin_auth(struct mt_turn *turn)
 
 static void hide_response(struct mt_turn *turn)
 {
-	push(turn, VERB_AUTH);
+	mt_pending_expect(&smtp_of(turn->mail)->pending, turn, VERB_AUTH);
 	mt_framer_set(client_of(turn), MT_FRAMING_SECRET, 0);
 }
 
