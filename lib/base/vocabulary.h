@@ -176,6 +176,8 @@
 	X(LOSS, LINE_LIMIT, "line_limit")	      /* lines cut at the limit */                           \
 	X(LOSS, PENDING_LIMIT, "pending_limit") /* commands that found the queue of the pending full */      \
 	X(LOSS, TEXT_LIMIT, "text_limit")	/* facts that found no place in the record */                \
+	X(LOSS, AUTH_LIMIT, "auth_limit")	/* authentications beyond those that a record lists */       \
+	X(LOSS, CAPABILITY_LIMIT, "capability_limit") /* capabilities beyond those that a record lists */    \
 	X(LOSS, RECORD_RING_FULL, "record_ring_full") /* records: the ring to the control thread was full */ \
 	X(LOSS, CERTIFICATE_RING_FULL, "certificate_ring_full") /* certificates: the same ring was full */   \
 	X(LOSS, PARKED_FULL, "parked_full") /* records written early: the pool of the parked was full */     \

@@ -98,8 +98,10 @@ void mt_dialogue_list_atom(struct mt_mail *mail, const struct mt_mail_env *env, 
 	if (!mail->list.is_open || atom.len == 0)
 		return;
 	mail->list.has_starttls |= is_starttls;
-	if (mail->list.count == MT_MAIL_CAPABILITIES_MAX)
+	if (mail->list.count == MT_MAIL_CAPABILITIES_MAX) {
+		env->cells[MT_CELL1(LOST, MT_LOSS_CAPABILITY_LIMIT)]++;
 		return;
+	}
 	atom = mt_span_first(atom, MT_MAIL_CAPABILITY_MAX);
 	item[0] = (uint8_t)atom.len;
 	for (size_t i = 0; i < atom.len; i++)
@@ -179,7 +181,7 @@ unsigned mt_dialogue_auth_begins(struct mt_mail *mail, const struct mt_mail_env 
 	struct mt_facts *facts = &mail->facts;
 
 	if (facts->auth_count == MT_MAIL_AUTHS_MAX) {
-		env->cells[MT_CELL1(LOST, MT_LOSS_TEXT_LIMIT)]++;
+		env->cells[MT_CELL1(LOST, MT_LOSS_AUTH_LIMIT)]++;
 		return MT_MAIL_AUTHS_MAX;
 	}
 	facts->auth[facts->auth_count].mechanism = (uint8_t)mechanism;

@@ -210,6 +210,7 @@ static void atoms_and_lists_are_cut_at_their_limits(void **state)
 		mt_dialogue_list_atom(&mail, &env, mt_span_text("X"), i == MT_MAIL_CAPABILITIES_MAX + 4);
 	mt_dialogue_list_end(&mail);
 	assert_int_equal(mail.facts.capability_count, MT_MAIL_CAPABILITIES_MAX);
+	assert_int_equal(lost(MT_LOSS_CAPABILITY_LIMIT), 5);
 	/* One that is not kept still says what it offers. */
 	assert_int_equal(mail.facts.offered, MT_SEEN_YES);
 	rest = mt_facts_text(&mail.facts, mail.facts.capabilities);
@@ -278,7 +279,7 @@ static void eight_authentications_are_kept_and_the_ninth_is_counted(void **state
 	for (unsigned i = 0; i < MT_MAIL_AUTHS_MAX; i++)
 		assert_int_equal(mt_dialogue_auth_begins(&mail, &env, MT_MECHANISM_CRAM_MD5), i);
 	unsigned none = mt_dialogue_auth_begins(&mail, &env, MT_MECHANISM_PLAIN);
-	assert_int_equal(lost(MT_LOSS_TEXT_LIMIT), 1);
+	assert_int_equal(lost(MT_LOSS_AUTH_LIMIT), 1);
 	mt_dialogue_auth_ended(&mail, none, MT_AUTH_SUCCESS);
 	mt_dialogue_auth_exposed(&mail, none);
 	assert_int_equal(mail.facts.auth_count, MT_MAIL_AUTHS_MAX);
