@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "accept.h"
+#include "page.h"
 
 #define CONNECTIONS_MAX	  128	       /* held at a time; a scraper needs one for some milliseconds */
 #define CONNECTIONS_CLOSE 32	       /* on top of them: those told to go, not gone yet */
@@ -109,11 +110,28 @@ static int cut_overdue(struct mt_server *server)
 
 /* ---- Answers ---- */
 
-/** What a path answers: a status, and the type of the text that was written. */
+/** What a path answers, beside the text that was written. */
 struct answer {
 	unsigned status;
-	const char *type;
+	const char *type;   /* of the text */
+	const char *policy; /* what a browser may do with it */
 };
+
+#define PLAIN(status)                                                                                        \
+	{                                                                                                    \
+		status, "text/plain; charset=utf-8", "default-src 'none'"                                    \
+	}
+
+static int answer_page(struct mt_server *server, struct MHD_Connection *connection, FILE *out,
+		       struct answer *ret)
+{
+	(void)server;
+	(void)connection;
+	ret->type = "text/html; charset=utf-8";
+	ret->policy = mt_page_policy;
+	fwrite(mt_page, 1, mt_page_bytes, out);
+	return 0;
+}
 
 static int answer_metrics(struct mt_server *server, struct MHD_Connection *connection, FILE *out,
 			  struct answer *ret)
@@ -148,12 +166,13 @@ static const struct {
 	int (*answer)(struct mt_server *server, struct MHD_Connection *connection, FILE *out,
 		      struct answer *ret);
 } paths[] = {
+    {"/", answer_page},
     {"/metrics", answer_metrics},
     {"/metrics.json", answer_json},
     {"/healthz", answer_health},
 };
 
-static const char not_found[] = "Not here. There are /metrics, /metrics.json and /healthz.\n";
+static const char not_found[] = "Not here. There are /, /metrics, /metrics.json and /healthz.\n";
 static const char not_allowed[] = "Only GET and HEAD: there is nothing to change here.\n";
 
 static enum MHD_Result respond(struct MHD_Connection *connection, const struct answer *answer,
@@ -165,6 +184,9 @@ static enum MHD_Result respond(struct MHD_Connection *connection, const struct a
 	    {MHD_HTTP_HEADER_CONNECTION, "close"},
 	    {MHD_HTTP_HEADER_ALLOW, "GET, HEAD"},
 	    {MHD_HTTP_HEADER_VARY, "Accept"},
+	    {"Content-Security-Policy", answer->policy},
+	    {"Cross-Origin-Resource-Policy", "same-origin"},
+	    {"Referrer-Policy", "no-referrer"},
 	    {"X-Content-Type-Options", "nosniff"},
 	};
 	struct MHD_Response *response = MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, mode);
@@ -185,7 +207,7 @@ static enum MHD_Result respond(struct MHD_Connection *connection, const struct a
 /* Without memory the connection is closed: MHD_NO. */
 static enum MHD_Result answer_path(struct mt_server *server, struct MHD_Connection *connection, size_t path)
 {
-	struct answer answer = {MHD_HTTP_OK, "text/plain; charset=utf-8"};
+	struct answer answer = PLAIN(MHD_HTTP_OK);
 	char *text = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
@@ -205,8 +227,8 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *connection, c
 			     const char *method, const char *version, const char *body, size_t *body_len,
 			     void **seen)
 {
-	static const struct answer missing = {MHD_HTTP_NOT_FOUND, "text/plain; charset=utf-8"};
-	static const struct answer refused = {MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain; charset=utf-8"};
+	static const struct answer missing = PLAIN(MHD_HTTP_NOT_FOUND);
+	static const struct answer refused = PLAIN(MHD_HTTP_METHOD_NOT_ALLOWED);
 
 	(void)version;
 	(void)body;

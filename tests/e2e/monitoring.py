@@ -3,7 +3,6 @@
 """What the tests of monitoring share: the programs that are started beside a capture, captures to show, HTTP."""
 import json
 import os
-import pathlib
 import re
 import struct
 import subprocess
@@ -14,7 +13,6 @@ import urllib.request
 import common
 
 SECONDS = 60  # for what takes a few: a hang is a finding, not a wait
-SHARED_MEMORY = pathlib.Path("/dev/shm")
 # As an ordinary user, without huge pages, several at once.
 LIVE = ["--no-pci", "--no-shconf", "--no-telemetry", "--no-huge", "-m", "256"]
 
@@ -159,6 +157,15 @@ class Live(Program):
         return json.loads(self.out.read_text())
 
 
-def remove_counters(name):
-    for path in SHARED_MEMORY.glob(f"*{name}*"):
-        path.unlink()
+def main(watch, passed, *tools):
+    """The whole of a test: watch(folder, name of the live capture, name of the replay) gives findings."""
+    common.program()
+    common.need("mergecap", *tools)
+    names = [f"mailtap-e2e-{word}-{os.getpid()}" for word in ("live", "replay")]
+    try:
+        with common.Workspace() as folder:
+            findings = watch(folder, *names)
+    finally:
+        for name in names:
+            (common.SHARED_MEMORY / name).unlink(missing_ok=True)
+    common.finish(findings, passed)

@@ -100,7 +100,7 @@ class ExporterTest(unittest.TestCase):
 
     def test_paths_and_methods(self):
         with Writer(self.name), Exporter("--counters", self.name) as server:
-            for path, method, expected in [("/metrics", "GET", 200), ("/metrics?x=1", "GET", 200),
+            for path, method, expected in [("/", "GET", 200), ("/", "HEAD", 200), ("/metrics", "GET", 200), ("/metrics?x=1", "GET", 200),
                                            ("/metrics", "HEAD", 200), ("/metrics.json", "GET", 200),
                                            ("/healthz", "HEAD", 200), ("/metrics/", "GET", 404),
                                            ("/../metrics", "GET", 404), ("/metrics", "POST", 405),
@@ -111,6 +111,8 @@ class ExporterTest(unittest.TestCase):
                     self.assertEqual(text == "", method == "HEAD")
                     self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
                     self.assertEqual(headers["Cache-Control"], "no-store")
+                    self.assertIn("default-src 'none'", headers["Content-Security-Policy"])
+                    self.assertNotIn("unsafe", headers["Content-Security-Policy"])
                     if status == 405:
                         self.assertEqual(headers["Allow"], "GET, HEAD")
 
