@@ -351,9 +351,9 @@ static void publish(struct mt_control *control)
 
 static void say_trouble(struct mt_control *control)
 {
-	const char *trouble = mt_record_sink_trouble(control->sink);
+	const char *trouble;
 
-	if (trouble != NULL)
+	while ((trouble = mt_record_sink_trouble(control->sink)) != NULL)
 		warnx("%s", trouble);
 }
 

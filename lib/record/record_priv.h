@@ -29,17 +29,18 @@ enum trouble { TROUBLE_WAITING, TROUBLE_LOSING, TROUBLE_COUNT };
 /** What a sink of every kind begins with. */
 struct mt_record_sink {
 	const struct sink_kind *kind;
-	uint64_t *cells;	     /* the caller's; NULL until mt_record_sink_count_in() */
-	bool is_said[TROUBLE_COUNT]; /* since it began */
-	uint64_t said_ms;	     /* the monotonic clock's, of the latest */
-	bool has_trouble;	     /* one that nobody has fetched */
-	char trouble[512];
+	uint64_t *cells; /* the caller's; NULL until mt_record_sink_count_in() */
+	struct {
+		bool is_noted, is_fetched; /* since it began */
+		char sentence[512];
+	} troubles[TROUBLE_COUNT];
+	uint64_t noted_ms; /* the monotonic clock's, of the latest */
 };
 
-/** Keep a sentence for mt_record_sink_trouble(), unless the like was said since the last success. */
+/** Keep a sentence for mt_record_sink_trouble(), unless the like was noted since the last success. */
 void note_trouble(struct mt_record_sink *sink, enum trouble trouble, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/** A record was written: later troubles are new ones, though none is said within a minute of the last. */
+/** A record was written: later troubles are new ones, a minute after the last was noted at the earliest. */
 void note_success(struct mt_record_sink *sink);
 uint64_t monotonic_ms(void);
 

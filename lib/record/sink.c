@@ -96,28 +96,31 @@ void note_trouble(struct mt_record_sink *sink, enum trouble trouble, const char 
 {
 	va_list values;
 
-	if (sink->is_said[trouble])
+	if (sink->troubles[trouble].is_noted)
 		return;
+	sink->troubles[trouble].is_noted = true;
+	sink->noted_ms = monotonic_ms();
 	va_start(values, format);
-	vsnprintf(sink->trouble, sizeof(sink->trouble), format, values);
+	vsnprintf(sink->troubles[trouble].sentence, sizeof(sink->troubles[trouble].sentence), format, values);
 	va_end(values);
-	sink->is_said[trouble] = sink->has_trouble = true;
-	sink->said_ms = monotonic_ms();
 }
 
 void note_success(struct mt_record_sink *sink)
 {
-	if ((sink->is_said[TROUBLE_WAITING] || sink->is_said[TROUBLE_LOSING]) &&
-	    monotonic_ms() - sink->said_ms >= QUIET_MS)
-		memset(sink->is_said, 0, sizeof(sink->is_said));
+	if (sink->noted_ms == 0 || monotonic_ms() - sink->noted_ms < QUIET_MS)
+		return;
+	memset(sink->troubles, 0, sizeof(sink->troubles));
+	sink->noted_ms = 0;
 }
 
 const char *mt_record_sink_trouble(struct mt_record_sink *sink)
 {
-	bool has_trouble = sink->has_trouble;
-
-	sink->has_trouble = false;
-	return has_trouble ? sink->trouble : NULL;
+	for (unsigned i = 0; i < TROUBLE_COUNT; i++)
+		if (sink->troubles[i].is_noted && !sink->troubles[i].is_fetched) {
+			sink->troubles[i].is_fetched = true;
+			return sink->troubles[i].sentence;
+		}
+	return NULL;
 }
 
 /* ---- What all kinds share ---- */
