@@ -29,7 +29,7 @@ TIMEOUT = 60  # seconds for one replay: a hundred times what it takes; a hang is
 JOBS = 2
 # A replay waits where a live run drops. Limits that traffic itself exceeds (a line, a hello) are no such loss.
 LOST_IN_NO_REPLAY = ("handoff_full", "table_full", "sessions_full", "reassembly_full", "record_ring_full",
-                     "certificate_ring_full", "record_sink")
+                     "certificate_ring_full", "record_sink", "record_kafka_full", "record_kafka_failed")
 
 
 def program(variable="MAILTAP"):
