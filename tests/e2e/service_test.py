@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 the mailtap authors
-"""What an operator installs, held against the program: units, settings, manual; and a service manager's view.
+"""What an operator has, held against the program: units, settings, manual, host; and a service manager's view.
 
 The test is the service manager: it listens on the socket that sd_notify(3) writes to. It sees the start, the signs of
 life, a reload and the end. One worker is held (wire.held()): the signs of life cease, though every
@@ -72,6 +72,20 @@ def check_manual():
     done = subprocess.run(["groff", "-man", "-ww", "-Tutf8", page], capture_output=True, check=False)
     return ([f"mailtap.8 lacks --{option}" for option in sorted(options) if f"--{option}" not in text] +
             [f"mailtap.8: {line}" for line in done.stderr.decode().splitlines()])
+
+
+def check_host():
+    """A host that runs the tests can capture, and prepare-host says so; what it does not know it refuses."""
+    script = common.ROOT / "scripts/prepare-host"
+    done = subprocess.run([script, "check"], capture_output=True, text=True, check=False)
+    findings = [f"prepare-host check: {line}" for line in done.stdout.splitlines()
+                if not re.match(r"(ok|warning) +\S", line)]
+    if done.returncode != 0 or done.stderr:
+        findings.append(f"prepare-host check: {done.returncode}, {done.stderr[-300:]}")
+    for words in ([], ["frob"], ["huge-pages", "many"], ["bind"]):
+        if subprocess.run([script, *words], capture_output=True, check=False).returncode != 2:
+            findings.append(f"prepare-host {words} is not refused")
+    return findings
 
 
 class Manager:
@@ -145,7 +159,7 @@ def check_supervision():
 
 def main():
     common.need("systemd-analyze", "groff")
-    findings = check_units() + check_settings() + check_manual()
+    findings = check_units() + check_settings() + check_manual() + check_host()
     if os.geteuid() == 0:
         findings += check_supervision()
     else:
