@@ -6,13 +6,14 @@
 Two captures: a live one without end, and a replay beside it. After both every sample of the text format, of
 OpenMetrics, of the JSON and of Prometheus' own answers has to be the same, and the same as the report and the records
 say. promtool, the parser of Prometheus' Python client and Prometheus itself read the formats. The project's rules are
-loaded and have to work on the live capture.
+loaded and have to work on the live capture, and every question of the dashboard for Grafana has to have an answer.
 """
 import json
 import re
 import subprocess
 
 import common
+import dashboard
 import monitoring
 import stat_test
 from monitoring import get, until
@@ -113,6 +114,7 @@ def watch(folder, live_name, replay_name):
             replay = common.replay(capture, workers=2, options=["--counters", replay_name])
             wait_for_scrapes(prometheus, live_name, 1, SCRAPES)
             findings = check_formats(exporter.url) + check_rules(prometheus, live_name)
+            findings += dashboard.check(prometheus, live_name)
             report = live.report()
         wait_for_scrapes(prometheus, live_name, 0, 2)
         samples = samples_of(get(f"{exporter.url}/metrics"))
