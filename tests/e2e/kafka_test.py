@@ -9,6 +9,7 @@ drops what its queue cannot hold: each record is counted as written or lost.
 """
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -177,7 +178,16 @@ def a_live_run_drops_what_the_queue_cannot_hold(folder, feed, lines):
         return findings
 
 
-CASES = (everything_arrives, a_replay_waits_for_room, brokers_that_fail_for_a_while_cost_nothing,
+def the_example_is_taken(folder, feed, _):
+    example = (common.ROOT / "config" / "mailtap.conf").read_text("utf-8")
+    lines = re.findall(r"^#(\[kafka\]|\S+ = .+)$", example[example.index("#[kafka]"):], re.M)
+    path = folder / "example.conf"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    run = common.Run([common.program(), "-r", feed, "--records", "kafka://localhost/mail", "-c", path, "--check-config"])
+    return [] if run.status == 0 and len(lines) > 1 else [f"status {run.status}: {run.says()}"]
+
+
+CASES = (the_example_is_taken, everything_arrives, a_replay_waits_for_room, brokers_that_fail_for_a_while_cost_nothing,
          without_brokers_a_replay_ends, a_live_run_drops_what_the_queue_cannot_hold)
 
 
