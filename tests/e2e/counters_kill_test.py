@@ -188,7 +188,7 @@ def main():
         litter = [path.name for path in common.SHARED_MEMORY.glob(f"*{NAME}*") if path.name != NAME]
         findings += [f"left behind: {litter}"] if litter else []
     finally:
-        monitoring.remove_counters(NAME)
+        (common.SHARED_MEMORY / NAME).unlink(missing_ok=True)
     common.finish(findings[:40], f"{KILLS} writers killed, no reader led astray")
 
 
