@@ -66,10 +66,10 @@ struct mt_counters_snapshot {
 	uint64_t taken_ns;	/* CLOCK_MONOTONIC */
 	enum mt_counters_state state;
 	bool has_writer; /* a living process holds it; else these are the last values */
-	uint32_t block_count, series_count;
-	const struct mt_counters_view_block *block; /* the workers', then the control thread's */
-	const struct mt_counters_view *series;	    /* those of a metric stand together */
-	const uint64_t *total;			    /* cells, all blocks added up */
+	uint32_t block_count, series_count, cell_count; /* cells of each block */
+	const struct mt_counters_view_block *block;	/* the workers', then the control thread's */
+	const struct mt_counters_view *series;		/* those of a metric stand together */
+	const uint64_t *total;				/* cells, all blocks added up */
 };
 
 struct mt_counters_reader;

@@ -114,6 +114,7 @@ static void view_blocks(struct mt_counters_reader *reader)
 	reader->snapshot.process_start = header->process_start;
 	reader->snapshot.run_start_ns = header->run_start_ns;
 	reader->snapshot.block_count = header->block_count;
+	reader->snapshot.cell_count = header->cell_count;
 	reader->snapshot.block = reader->block;
 	reader->snapshot.series = reader->directory.series;
 	reader->snapshot.series_count = reader->directory.count;

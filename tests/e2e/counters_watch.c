@@ -84,18 +84,13 @@ static void check_progress(struct tally *tally, const struct run *run,
 	}
 }
 
-static size_t cells_of(const struct mt_counters_snapshot *snapshot)
-{
-	return snapshot->block_count > 1 ? (size_t)(snapshot->block[1].cells - snapshot->block[0].cells) : 0;
-}
-
 static void begin_run(struct run *run, const struct mt_counters_snapshot *snapshot)
 {
 	free(run->cells);
 	*run = (struct run){.pid = snapshot->pid,
 			    .process_start = snapshot->process_start,
 			    .run_start_ns = snapshot->run_start_ns,
-			    .cell_count = cells_of(snapshot)};
+			    .cell_count = snapshot->cell_count};
 	run->cells = calloc(snapshot->block_count * run->cell_count, sizeof(*run->cells));
 	if (run->cells == NULL)
 		abort();
