@@ -6,10 +6,8 @@
 #include <time.h>
 
 #define NAME_COLUMN 58 /* the longest name with its labels is a little shorter */
-#define TEXT_SIZE   512
 
-/* "mailtap_sessions_total" with its labels becomes "sessions imap starttls". */
-static void name_series(char ret[TEXT_SIZE], const struct mt_counters_view *series)
+const char *mt_stat_name(char ret[MT_STAT_NAME_SIZE], const struct mt_counters_view *series)
 {
 	const char *name = series->name;
 	size_t len, used;
@@ -19,13 +17,14 @@ static void name_series(char ret[TEXT_SIZE], const struct mt_counters_view *seri
 	len = strlen(name);
 	if (len > strlen("_total") && strcmp(name + len - strlen("_total"), "_total") == 0)
 		len -= strlen("_total");
-	used = (size_t)snprintf(ret, TEXT_SIZE, "%.*s", (int)len, name);
-	for (uint32_t i = 0; used < TEXT_SIZE && i < series->label_count; i++)
-		used += (size_t)snprintf(ret + used, TEXT_SIZE - used, " %s", series->label[i].value);
+	used = (size_t)snprintf(ret, MT_STAT_NAME_SIZE, "%.*s", (int)len, name);
+	for (uint32_t i = 0; used < MT_STAT_NAME_SIZE && i < series->label_count; i++)
+		used += (size_t)snprintf(ret + used, MT_STAT_NAME_SIZE - used, " %s", series->label[i].value);
+	return ret;
 }
 
 /* The first bound under which so large a share of a histogram's count lies. */
-static void name_quantile(char ret[32], const struct mt_counters_view *series, const uint64_t *cells,
+static void name_quantile(char ret[16], const struct mt_counters_view *series, const uint64_t *cells,
 			  uint64_t count, unsigned percent)
 {
 	const char *bound = series->bounds;
@@ -36,29 +35,35 @@ static void name_quantile(char ret[32], const struct mt_counters_view *series, c
 
 		below += cells[i];
 		if (below * 100 >= count * percent) {
-			snprintf(ret, 32, "<= %.*s", (int)len, bound);
+			snprintf(ret, 16, "<= %.*s", (int)len, bound);
 			return;
 		}
 		bound += len + (bound[len] == ' ');
 	}
-	snprintf(ret, 32, "longer");
+	snprintf(ret, 16, "longer");
+}
+
+bool mt_stat_times(struct mt_stat_times *ret, const struct mt_counters_view *series, const uint64_t *cells)
+{
+	ret->count = 0;
+	for (uint32_t i = 0; i + 1 < series->cells; i++)
+		ret->count += cells[i];
+	if (ret->count == 0)
+		return false;
+	ret->mean = (double)cells[series->cells - 1] / (double)series->divisor / (double)ret->count;
+	name_quantile(ret->half, series, cells, ret->count, 50);
+	name_quantile(ret->most, series, cells, ret->count, 99);
+	return true;
 }
 
 static void write_histogram(FILE *out, const char *name, const struct mt_counters_view *series,
 			    const uint64_t *cells)
 {
-	char half[32], most[32];
-	uint64_t count = 0;
+	struct mt_stat_times times;
 
-	for (uint32_t i = 0; i + 1 < series->cells; i++)
-		count += cells[i];
-	if (count == 0)
-		return;
-	name_quantile(half, series, cells, count, 50);
-	name_quantile(most, series, cells, count, 99);
-	fprintf(out, "  %-*s %15" PRIu64 "  mean %.6f, half %s, 99%% %s %s\n", NAME_COLUMN, name, count,
-		(double)cells[series->cells - 1] / (double)series->divisor / (double)count, half, most,
-		series->unit);
+	if (mt_stat_times(&times, series, cells))
+		fprintf(out, "  %-*s %15" PRIu64 "  mean %.6f, half %s, 99%% %s %s\n", NAME_COLUMN, name,
+			times.count, times.mean, times.half, times.most, series->unit);
 }
 
 /* Result  whether the series has anything to show */
@@ -72,9 +77,9 @@ static bool is_zero(const struct mt_counters_view *series, const uint64_t *total
 
 static void write_series(FILE *out, const struct mt_counters_view *series, const uint64_t *total)
 {
-	char name[TEXT_SIZE];
+	char name[MT_STAT_NAME_SIZE];
 
-	name_series(name, series);
+	mt_stat_name(name, series);
 	if (series->kind == MT_COUNTERS_HISTOGRAM)
 		write_histogram(out, name, series, total + series->cell);
 	else if (series->divisor == 1)

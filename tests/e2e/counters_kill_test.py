@@ -4,14 +4,16 @@
 """Counters are read while they are written, and the writer is killed with SIGKILL at random moments.
 
 Captures of three kinds follow each other under one name: a replay, a live one of mail, a live one of what is no IP. Each
-has its own number of workers and verdicts of its own, so that values of two runs in one reading would show. Three readers
+has its own number of workers and verdicts of its own, so that values of two runs in one reading would show. Four readers
 never stop: counters_watch, on the library, holds each reading to the accounts of lib/counters/README.md;
-counters_reader, on the specification; and mailtap-stat, started anew each time. Fifty kills; a thousand with
-MAILTAP_TEST_LONG=1. The seed of a run is printed; an argument after the program is one.
+counters_reader, on the specification; mailtap-stat, started anew each time; and mailtap-stat --watch, which lives
+through all of it. Fifty kills; a thousand with MAILTAP_TEST_LONG=1. The seed of a run is printed; an argument after the
+program is one.
 """
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -163,6 +165,25 @@ def check_watch(watch):
     return []
 
 
+def start_watching(folder, kinds):
+    """mailtap-stat --watch, on an object that a short run has left."""
+    with monitoring.Program(folder, "first", [*command("null", folder), "--duration", "0.1"]) as first:
+        kinds[first.process.pid] = "null"
+        first.process.wait(HANG)
+    return monitoring.Program(folder, "watch", [common.program("MAILTAP_STAT"), "--counters", NAME, "--watch"])
+
+
+def check_stat_watch(watching):
+    """It has outlived every writer, and none of its rates is out of two runs: they would be negative or enormous."""
+    is_alive = watching.process.poll() is None
+    status, lines = watching.end(), watching.out.read_text().splitlines()
+    if not is_alive or status != 3 or watching.log.read_text():
+        return [f"--watch: alive {is_alive}, ended with {status}: {watching.log.read_text()}"]
+    packets = [line.split()[1] for line in lines if re.match(r"\d\d:\d\d:\d\d +[-0-9.]+[kMG]?( |$)", line)]
+    print(f"mailtap-stat --watch: {len(lines)} lines, {len(packets)} of them rates")
+    return [f"--watch: {rate} packets a second" for rate in packets if rate.startswith("-") and rate != "-" or "G" in rate]
+
+
 def main():
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(2**32)
     print(f"seed {seed}, {KILLS} kills")
@@ -175,6 +196,7 @@ def main():
             monitoring.endless(monitoring.merge(folder), folder)
             watch = subprocess.Popen([common.program("COUNTERS_WATCH"), NAME], stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE)
+            watching = start_watching(folder, kinds)
             shown = Shown(kinds)
             shown.start()
             try:
@@ -182,7 +204,7 @@ def main():
             finally:
                 shown.is_over = True
                 shown.join()
-                findings += check_watch(watch)
+                findings += check_watch(watch) + check_stat_watch(watching)
             findings += shown.findings
             print(f"mailtap-stat: {shown.count} times")
         litter = [path.name for path in common.SHARED_MEMORY.glob(f"*{NAME}*") if path.name != NAME]

@@ -9,6 +9,7 @@ under the name: mailtap and mailtap-stat refuse each, name it and leave it as it
 """
 import json
 import os
+import pwd
 import signal
 import socket
 import sys
@@ -164,10 +165,13 @@ def check_owner():
     findings = []
     if stat(prefix=common.as_nobody()).status != 3:
         findings.append("nobody does not read root's counters")
-    os.chown(PATH, 4242, 4242)
-    read = stat()
-    if read.status != 1 or NAME.encode() not in read.err or b"4242" not in read.err:
-        findings.append(f"user 4242's counters: status {read.status}: {read.says()}")
+    user = pwd.getpwnam("daemon").pw_uid
+    os.chown(PATH, user, -1)
+    read, trusted = stat(), stat("--owner", "daemon")
+    if read.status != 1 or NAME.encode() not in read.err or f"user {user}".encode() not in read.err:
+        findings.append(f"user {user}'s counters: status {read.status}: {read.says()}")
+    if trusted.status != 3:
+        findings.append(f"counters of a trusted user: status {trusted.status}: {trusted.says()}")
     PATH.unlink()
     return findings
 
