@@ -15,7 +15,7 @@
 /* The exit statuses that scripts bind to. */
 enum { DONE = 0, FAILED = 1, WRONG = 2, NO_WRITER = 3 };
 
-enum format { TABLE, JSON, OPENMETRICS, WATCH };
+enum format { TABLE, JSON, OPENMETRICS, WATCH, LIVE };
 
 struct options {
 	const char *name;
@@ -24,7 +24,7 @@ struct options {
 };
 
 static const char help[] =
-    "mailtap-stat [--counters NAME] [--owner USER] [--json | --openmetrics | --watch]\n"
+    "mailtap-stat [--counters NAME] [--owner USER] [--json | --openmetrics | --watch | --live]\n"
     "Show the counters of mailtap, from shared memory.\n"
     "\n"
     "  --counters NAME  the object that mailtap was given (default: mailtap)\n"
@@ -32,6 +32,7 @@ static const char help[] =
     "  --json           one JSON object with every series\n"
     "  --openmetrics    OpenMetrics text\n"
     "  --watch          a line of rates every second, until interrupted\n"
+    "  --live           a full-screen view; its last line names the keys\n"
     "  --version        say the version\n"
     "  --help           say this\n"
     "\n"
@@ -102,7 +103,7 @@ static int parse(int argc, char **argv, struct options *ret)
 			status = choose(ret, WATCH, "--watch");
 			break;
 		case 'l':
-			status = refuse("not built yet:", argv[optind - 1]);
+			status = choose(ret, LIVE, "--live");
 			break;
 		case 'v':
 			puts("mailtap-stat " MT_VERSION);
@@ -183,9 +184,10 @@ static int show_on(const struct options *options)
 
 	if (result != 0)
 		return say(status_of(result), error);
-	result = mt_stat_watch(stdout, &follow, error, sizeof(error));
+	result = options->format == WATCH ? mt_stat_watch(stdout, &follow, error, sizeof(error))
+					  : mt_stat_live(&follow, error, sizeof(error));
 	if (result != 0)
-		status = say(FAILED, error);
+		status = say(result == -ENOTTY ? WRONG : FAILED, error);
 	else
 		status = follow.now->has_writer ? DONE : NO_WRITER;
 	mt_follow_close(&follow);
@@ -199,5 +201,5 @@ int main(int argc, char **argv)
 
 	if (status != -1)
 		return status;
-	return options.format == WATCH ? show_on(&options) : show_once(&options);
+	return options.format == WATCH || options.format == LIVE ? show_on(&options) : show_once(&options);
 }

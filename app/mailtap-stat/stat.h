@@ -20,6 +20,13 @@ void mt_stat_write_table(FILE *out, const struct mt_counters_snapshot *snapshot)
  */
 int mt_stat_watch(FILE *out, struct mt_follow *follow, char *error, size_t error_size);
 
+/**
+ * The full-screen view, until a key or a signal asks for the end.
+ * Result  0, or -errno with a sentence: -ENOTTY (no terminal to show it on), the object cannot be read any
+ * more
+ */
+int mt_stat_live(struct mt_follow *follow, char *error, size_t error_size);
+
 /** Catch the signals that ask for an end, and whether one has come. */
 void mt_stat_catch_end(void);
 bool mt_stat_is_ending(void);
