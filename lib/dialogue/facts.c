@@ -81,12 +81,9 @@ void mt_dialogue_list_reopen(struct mt_mail *mail)
 {
 	struct mt_text kept = mail->facts.capabilities;
 
-	/* A list that found no room left an older one in its place. */
-	if (kept.offset + kept.len != mail->facts.text_len) {
+	/* A list that was empty, or found no room, left an older one in its place: that does not go on. */
+	if (mail->list.offset != kept.offset || kept.offset + kept.len != mail->facts.text_len)
 		mt_dialogue_list_begin(mail);
-		return;
-	}
-	mail->list.offset = kept.offset;
 	mail->list.is_open = true;
 }
 
@@ -132,6 +129,7 @@ void mt_dialogue_list_end(struct mt_mail *mail)
 	if (mail->list.count > 0 || old->len == 0) {
 		facts->capabilities = list;
 		facts->capability_count = mail->list.count;
+		mail->list.offset = list.offset;
 	}
 	if (facts->offered != MT_SEEN_YES)
 		facts->offered = mail->list.has_starttls ? MT_SEEN_YES : MT_SEEN_NO;

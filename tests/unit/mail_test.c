@@ -180,6 +180,25 @@ static void a_name_that_comes_while_a_list_is_open_does_not_break_it(void **stat
 	assert_list("SIZE HELP");
 }
 
+static void only_the_list_that_has_just_ended_goes_on(void **state)
+{
+	(void)state;
+	/* A reply ended too early, and the next one carries the list on. */
+	put_list("SIZE", false);
+	put_list("HELP SIZE", false);
+	mt_dialogue_list_reopen(&mail);
+	mt_dialogue_list_atom(&mail, &env, mt_span_text("STARTTLS"), true);
+	mt_dialogue_list_end(&mail);
+	assert_list("HELP SIZE STARTTLS");
+	/* An empty list leaves that one in its place, but what comes behind it is no part of that one. */
+	put_list("", false);
+	assert_list("HELP SIZE STARTTLS");
+	mt_dialogue_list_reopen(&mail);
+	mt_dialogue_list_atom(&mail, &env, mt_span_text("DSN"), false);
+	mt_dialogue_list_end(&mail);
+	assert_list("DSN");
+}
+
 static void text_that_comes_while_a_list_is_open_drops_the_list(void **state)
 {
 	(void)state;
@@ -707,6 +726,7 @@ int main(void)
 	    TEST(a_client_that_asks_often_fills_no_store),
 	    TEST(a_list_behind_other_text_leaves_that_alone),
 	    TEST(a_name_that_comes_while_a_list_is_open_does_not_break_it),
+	    TEST(only_the_list_that_has_just_ended_goes_on),
 	    TEST(text_that_comes_while_a_list_is_open_drops_the_list),
 	    TEST(atoms_and_lists_are_cut_at_their_limits),
 	    TEST(a_list_without_room_leaves_the_older_one),
