@@ -4,20 +4,29 @@
 
 #include <nmmintrin.h>
 
-bool mt_identify_begins_like_greeting(struct mt_span payload)
+enum mt_identify_answer mt_identify_greeting(struct mt_span begin)
 {
 	static const char *const beginnings[] = {"220 ", "220-", "+OK", "* OK", "* PREAUTH", "* BYE"};
+	enum mt_identify_answer answer = MT_IDENTIFY_NO;
 
-	/* Nearly every payload on another port leaves here. */
-	if (payload.len == 0 || (payload.data[0] != '2' && payload.data[0] != '+' && payload.data[0] != '*'))
-		return false;
 	for (size_t i = 0; i < MT_ARRAY_LEN(beginnings); i++) {
 		size_t len = strlen(beginnings[i]);
 
-		if (memcmp(payload.data, beginnings[i], payload.len < len ? payload.len : len) == 0)
-			return true;
+		if (memcmp(begin.data, beginnings[i], begin.len < len ? begin.len : len) != 0)
+			continue;
+		if (begin.len >= len)
+			return MT_IDENTIFY_YES;
+		answer = MT_IDENTIFY_PERHAPS;
 	}
-	return false;
+	return answer;
+}
+
+bool mt_identify_begins_like_greeting(struct mt_span payload)
+{
+	/* Nearly every payload on another port leaves here. */
+	if (payload.len == 0 || (payload.data[0] != '2' && payload.data[0] != '+' && payload.data[0] != '*'))
+		return false;
+	return mt_identify_greeting(payload) != MT_IDENTIFY_NO;
 }
 
 static uint32_t filter_bit(const uint8_t addr[16], uint16_t port)

@@ -87,6 +87,11 @@ enum mt_identify_answer {
 	MT_IDENTIFY_YES,
 };
 
+#define MT_IDENTIFY_GREETING_BYTES 9 /* so many bytes always decide */
+
+/** Whether bytes begin like a greeting; _PERHAPS where more of them must tell. */
+enum mt_identify_answer mt_identify_greeting(struct mt_span begin);
+
 struct mt_identify_result {
 	enum mt_identify_answer answer;
 	enum mt_protocol protocol; /* unless NO */

@@ -66,8 +66,9 @@ static bool may_greet(const struct session *session, struct mt_identify_result r
 
 static void judge_server_line(struct mt_engine *engine, struct session *session, const struct mt_line *line)
 {
+	const struct mt_stream *stream = &session->side[MT_TO_CLIENT].stream;
 	bool is_first =
-	    session->side[MT_TO_CLIENT].stream.delivered_bytes == 0 || session->unknown_lines == 0;
+	    line->seq == stream->next - (uint32_t)stream->delivered_bytes || session->unknown_lines == 0;
 	struct mt_identify_result result =
 	    mt_identify_server_line(line->text, (enum mt_protocol)session->hint, is_first);
 
@@ -297,7 +298,14 @@ static void begin_tls(struct session *session)
 		mt_framer_wipe(&mail->framer[direction]);
 }
 
-/* Whether TLS begins here. What decides it may stand in several pieces of the stream. */
+/* The bytes that stand next, as many as are wanted where they are there: what a few of them decide may stand
+ * in several pieces of the stream. */
+static struct mt_span look(const struct mt_engine *engine, const struct session *session,
+			   enum mt_direction direction, uint8_t *room, size_t wanted)
+{
+	return mt_span(room, mt_stream_look(&session->side[direction].stream, &engine->pieces, room, wanted));
+}
+
 static enum mt_tls_start starts_tls(const struct mt_engine *engine, const struct session *session,
 				    enum mt_direction direction, struct mt_span bytes)
 {
@@ -306,16 +314,14 @@ static enum mt_tls_start starts_tls(const struct mt_engine *engine, const struct
 
 	if (start != MT_TLS_START_MAYBE)
 		return start;
-	return mt_tls_starts(direction,
-			     mt_span(first, mt_stream_look(&session->side[direction].stream, &engine->pieces,
-							   first, sizeof(first))));
+	return mt_tls_starts(direction, look(engine, session, direction, first, sizeof(first)));
 }
 
-/* Encrypted records met in the middle of a connection. */
-static bool looks_encrypted(struct mt_span bytes)
+/* A record of TLS, or the beginning of one as far as the bytes go. */
+static bool looks_encrypted(struct mt_span begin)
 {
-	return bytes.len >= 3 && bytes.data[0] >= 0x14 && bytes.data[0] <= 0x17 && bytes.data[1] == 0x03 &&
-	       bytes.data[2] <= 0x04;
+	return begin.data[0] >= 0x14 && begin.data[0] <= 0x17 && (begin.len < 2 || begin.data[1] == 0x03) &&
+	       (begin.len < 3 || begin.data[2] <= 0x04);
 }
 
 /* The server's first line is not through yet. */
@@ -325,14 +331,29 @@ static bool is_greeting_due(const struct session *session)
 	       (session->unknown_lines == 0 && session->mail.framer[MT_TO_CLIENT].line_bytes > 0);
 }
 
-/* Behind the acceptance of STARTTLS: TLS, or somebody's text. */
+/* What is not looked into: up to the end of a line, or of a record. */
+static size_t pass_over(struct session *session, enum mt_direction direction, const struct mt_chunk *chunk)
+{
+	struct mt_line line;
+	size_t taken;
+
+	mt_framer_read(&session->mail.framer[direction], chunk->bytes, chunk->seq, chunk->ack, chunk->has_ack,
+		       chunk->time_ns, &taken, &line);
+	return taken;
+}
+
+/* Behind the acceptance of STARTTLS: TLS, or somebody's text, line by line. */
 static size_t read_accepted(struct mt_engine *engine, struct session *session, enum mt_direction direction,
 			    const struct mt_chunk *chunk)
 {
 	struct mt_mail *mail = &session->mail;
+	struct mt_framer *framer = &mail->framer[direction];
 	enum mt_tls_start start = starts_tls(engine, session, direction, chunk->bytes);
 	bool is_sent_before = chunk->has_ack && mt_seq_diff(chunk->ack, mail->accept_seq) <= 0;
+	uint8_t room[5];
 
+	if (framer->line_bytes > 0 || framer->mode == MT_FRAMING_COUNT)
+		return pass_over(session, direction, chunk);
 	if (start == MT_TLS_START_HELLO || start == MT_TLS_START_ALERT) {
 		begin_tls(session);
 		return read_tls(engine, session, direction, chunk);
@@ -340,8 +361,13 @@ static size_t read_accepted(struct mt_engine *engine, struct session *session, e
 	if (start == MT_TLS_START_MAYBE && !session->is_draining)
 		return 0;
 	/* Records of a handshake that somebody's text has broken into. */
-	if (mail->facts.has_tls_client && looks_encrypted(chunk->bytes))
-		return chunk->bytes.len;
+	struct mt_span begin = look(engine, session, direction, room, sizeof(room));
+	if (mail->facts.has_tls_client && looks_encrypted(begin)) {
+		if (begin.len < sizeof(room))
+			return session->is_draining ? chunk->bytes.len : 0;
+		mt_framer_set(framer, MT_FRAMING_COUNT, sizeof(room) + mt_read_be16(room + 3));
+		return pass_over(session, direction, chunk);
+	}
 	if (mail->facts.response != MT_RESPONSE_ACCEPTED) {
 		/* The answer was never seen, and the dialogue goes on: it was no. */
 		mail->facts.is_unanswered = false;
@@ -351,7 +377,7 @@ static size_t read_accepted(struct mt_engine *engine, struct session *session, e
 	if (direction == MT_TO_CLIENT || is_sent_before) {
 		mt_dialogue_flag(mail, direction == MT_TO_CLIENT ? MT_ANOMALY_SERVER_INJECTION
 								 : MT_ANOMALY_CLIENT_INJECTION);
-		return chunk->bytes.len;
+		return pass_over(session, direction, chunk);
 	}
 	mail->facts.has_text_after_accept = true;
 	mt_dialogue_flag(mail, MT_ANOMALY_CLEARTEXT_AFTER_ACCEPT);
@@ -365,6 +391,7 @@ static size_t read_unknown(struct mt_engine *engine, struct session *session, en
 {
 	struct mt_mail *mail = &session->mail;
 	const struct side *server = &session->side[MT_TO_CLIENT];
+	uint8_t room[3], first[MT_IDENTIFY_GREETING_BYTES];
 
 	if (mt_framer_at_line_start(&mail->framer[direction])) {
 		enum mt_tls_start start = starts_tls(engine, session, direction, chunk->bytes);
@@ -375,7 +402,11 @@ static size_t read_unknown(struct mt_engine *engine, struct session *session, en
 		}
 		if (start == MT_TLS_START_MAYBE && !session->is_draining)
 			return 0;
-		if (looks_encrypted(chunk->bytes) && !session->side[direction].is_start_known) {
+		/* Encrypted records met in the middle of a connection. */
+		struct mt_span begin = look(engine, session, direction, room, sizeof(room));
+		if (looks_encrypted(begin) && !session->side[direction].is_start_known) {
+			if (begin.len < sizeof(room) && !session->is_draining)
+				return 0;
 			mail->facts.protocol = session->hint;
 			mail->facts.detected_by = MT_DETECTED_PORT;
 			mail->stage = MT_STAGE_OPAQUE;
@@ -387,14 +418,20 @@ static size_t read_unknown(struct mt_engine *engine, struct session *session, en
 	    !mail->is_absent[MT_TO_CLIENT] && session->side[MT_TO_SERVER].is_start_known &&
 	    is_greeting_due(session))
 		return 0;
-	/* A first word of the server's that answers the client is no greeting: the client is read first. */
 	if (direction == MT_TO_CLIENT && !session->is_client_first && !session->is_draining &&
-	    session->side[MT_TO_SERVER].is_stuck && server->stream.delivered_bytes == 0 &&
-	    !mt_identify_begins_like_greeting(chunk->bytes)) {
-		session->is_client_first = true;
-		session->side[MT_TO_SERVER].is_stuck = false;
-		session->is_again = true;
-		return 0;
+	    session->side[MT_TO_SERVER].is_stuck && server->stream.delivered_bytes == 0) {
+		enum mt_identify_answer greeting =
+		    mt_identify_greeting(look(engine, session, direction, first, sizeof(first)));
+
+		if (greeting == MT_IDENTIFY_PERHAPS)
+			return 0;
+		/* A first word of the server's that answers the client: the client is read first. */
+		session->is_client_first = greeting == MT_IDENTIFY_NO;
+		if (session->is_client_first) {
+			session->side[MT_TO_SERVER].is_stuck = false;
+			session->is_again = true;
+			return 0;
+		}
 	}
 	return read_lines(engine, session, direction, chunk);
 }

@@ -93,6 +93,12 @@ static void a_greeting_is_known_by_its_beginning_or_a_beginning_of_that(void **s
 			assert_true(mt_identify_begins_like_greeting(guarded(whole[i], n)));
 	for (size_t i = 0; i < MT_ARRAY_LEN(no); i++)
 		assert_false(mt_identify_begins_like_greeting(guarded(no[i], strlen(no[i]))));
+	assert_int_equal(mt_identify_greeting(guarded("220", 3)), MT_IDENTIFY_PERHAPS);
+	assert_int_equal(mt_identify_greeting(guarded("* PREAUT", 8)), MT_IDENTIFY_PERHAPS);
+	assert_int_equal(mt_identify_greeting(guarded("* PREAUTH", MT_IDENTIFY_GREETING_BYTES)),
+			 MT_IDENTIFY_YES);
+	assert_int_equal(mt_identify_greeting(guarded("220 ", 4)), MT_IDENTIFY_YES);
+	assert_int_equal(mt_identify_greeting(guarded("250-x", 5)), MT_IDENTIFY_NO);
 }
 
 static struct mt_packet packet_of(uint8_t from, uint16_t src_port, uint8_t to, uint16_t dst_port,

@@ -240,6 +240,25 @@ static void a_full_table_refuses_and_counts(void **state)
 	assert_int_equal(engine->sessions.free_pieces, 4);
 }
 
+/* Met in its middle, behind a line of the client's that says nothing: G4. */
+static void a_first_line_is_the_first_however_it_is_cut(void **state)
+{
+	(void)state;
+	struct talk whole = talk_of(40000, 110), cut = talk_of(40001, 110);
+
+	client(&whole, "\n");
+	server(&whole, "+OK ready\r\n");
+	client(&cut, "\n");
+	server(&cut, "+OK re");
+	server(&cut, "ady\r\n");
+	mt_engine_finish(engine, cut.now_ns);
+	assert_int_equal(report_count, 2);
+	assert_int_equal(reports[0].facts.is_midstream, reports[1].facts.is_midstream);
+	assert_int_equal(reports[0].facts.protocol, reports[1].facts.protocol);
+	assert_int_equal(reports[0].facts.has_server_line, reports[1].facts.has_server_line);
+	assert_int_equal(reports[0].facts.detected_by, reports[1].facts.detected_by);
+}
+
 static void a_full_pool_of_sessions_refuses_and_counts_and_recovers(void **state)
 {
 	(void)state;
@@ -781,6 +800,7 @@ int main(void)
 	    TEST(what_speaks_something_else_leaves_a_count_and_no_record),
 	    TEST(without_payload_there_is_no_session),
 	    TEST(a_full_table_refuses_and_counts),
+	    TEST(a_first_line_is_the_first_however_it_is_cut),
 	    TEST(a_full_pool_of_sessions_refuses_and_counts_and_recovers),
 	    TEST(a_decided_session_is_parked_and_only_counted),
 	    TEST(handles_are_unique_while_parked_and_used_again),
