@@ -48,9 +48,19 @@ static struct {
 	uint8_t line[LINE_TAIL_MAX];
 	size_t line_len; /* of the client's line under way; LINE_TAIL_MAX for a longer one */
 	uint8_t last[MT_DIRECTION_COUNT][BACK_BYTES];
+	bool is_plain;	  /* everything travels whole and in order ... */
+	bool is_bytewise; /* ... a byte at a time */
 	bool has_late;
 	struct parcel late;
 } run;
+
+/** What the records of a plain conversation said. */
+#define TOLD_MAX 4
+struct telling {
+	unsigned records;
+	struct mt_facts facts[TOLD_MAX];
+};
+static struct telling whole, bytewise;
 
 static uint8_t parcel_bytes[SEGMENT_MAX], late_bytes[SEGMENT_MAX];
 
@@ -129,6 +139,35 @@ static void check_record(const struct mt_report *report)
 	FUZZ_MUST(report->end.reason < MT_REASON_COUNT && report->end.end_ns <= report->end.over_ns);
 }
 
+static void tell(struct telling *telling, const struct mt_facts *facts)
+{
+	if (telling->records < TOLD_MAX)
+		memcpy(&telling->facts[telling->records++], facts,
+		       offsetof(struct mt_facts, text) + facts->text_len);
+}
+
+static bool is_same_text(const struct mt_facts *a, struct mt_text in_a, const struct mt_facts *b,
+			 struct mt_text in_b)
+{
+	return in_a.len == in_b.len && memcmp(a->text + in_a.offset, b->text + in_b.offset, in_a.len) == 0;
+}
+
+/* Times are left out, and where in the store a text stands: hellos of the two sides may change places. */
+static void compare(const struct mt_facts *a, const struct mt_facts *b)
+{
+	FUZZ_MUST(memcmp(a, b, offsetof(struct mt_facts, software)) == 0);
+	FUZZ_MUST(a->software == b->software && a->messages == b->messages);
+	FUZZ_MUST(a->anomalies == b->anomalies && memcmp(a->auth, b->auth, sizeof(a->auth)) == 0);
+	FUZZ_MUST(is_same_text(a, a->banner, b, b->banner));
+	FUZZ_MUST(is_same_text(a, a->client_name, b, b->client_name));
+	FUZZ_MUST(is_same_text(a, a->capabilities, b, b->capabilities));
+	FUZZ_MUST(is_same_text(a, a->sni, b, b->sni));
+	FUZZ_MUST(is_same_text(a, a->client_alpns, b, b->client_alpns));
+	FUZZ_MUST(is_same_text(a, a->server_alpn, b, b->server_alpn));
+	FUZZ_MUST(is_same_text(a, a->client_hello, b, b->client_hello));
+	FUZZ_MUST(is_same_text(a, a->server_hello, b, b->server_hello));
+}
+
 static bool take_report(void *context, const struct mt_report *report)
 {
 	(void)context;
@@ -144,6 +183,7 @@ static bool take_report(void *context, const struct mt_report *report)
 		run.certificate_bytes = 0;
 		run.records++;
 		check_facts(&report->facts);
+		tell(run.is_bytewise ? &bytewise : &whole, &report->facts);
 		if (report->has_end) {
 			check_record(report);
 			return true;
@@ -170,7 +210,7 @@ static void check_sessions(void)
 	for (uint32_t i = 0; i < engine->sessions.untouched; i++) {
 		const struct session *session = mt_pool_at(&engine->sessions, i);
 
-		if (run.is_orderly)
+		if (run.is_orderly && !run.is_plain)
 			FUZZ_MUST(!holds_secret(session, sizeof(*session)));
 		for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++) {
 			const struct mt_stream *stream = &session->side[direction].stream;
@@ -206,7 +246,7 @@ static void send(const struct parcel *parcel)
 		run.given_bytes += captured;
 	/* Whoever kept a pointer to the payload reads rubbish from now on. */
 	memset((uint8_t *)tcp->payload.data, 0xee, captured);
-	run.now_ns += MT_NS_PER_MS;
+	run.now_ns += run.is_plain ? MT_NS_PER_MS / 1000 : MT_NS_PER_MS;
 	check_sessions();
 }
 
@@ -275,10 +315,17 @@ static bool is_secret_due(void)
 	return false;
 }
 
+static bool is_text(uint8_t byte)
+{
+	return (byte >= ' ' && byte <= '~') || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
 static void put(struct parcel *parcel, uint8_t byte)
 {
 	if (parcel->len == SEGMENT_MAX)
 		return;
+	if (run.is_plain && !is_text(byte))
+		byte = '.';
 	parcel->bytes[parcel->len++] = byte;
 	if (parcel->direction != MT_TO_SERVER)
 		return;
@@ -382,11 +429,27 @@ static void travel(struct parcel *parcel, enum conversation_manner manner)
 	deliver(parcel);
 }
 
+/* However the bytes are cut, the end comes by itself. */
+static void travel_plainly(struct parcel *parcel, enum conversation_manner manner)
+{
+	if (run.is_bytewise)
+		deliver_bytewise(parcel);
+	else if (parcel->len > 0)
+		deliver(parcel);
+	if (manner != CONVERSATION_FIN && manner != CONVERSATION_RESET)
+		return;
+	parcel->seq += (uint32_t)parcel->len;
+	parcel->len = 0;
+	travel(parcel, manner);
+}
+
 static void send_piece(uint8_t op, struct mt_span marked)
 {
 	struct parcel parcel = {.bytes = parcel_bytes};
 	enum conversation_manner manner = op / MT_DIRECTION_COUNT % CONVERSATION_MANNER_COUNT;
 
+	if (run.is_plain && manner != CONVERSATION_FIN && manner != CONVERSATION_RESET)
+		manner = CONVERSATION_AS_SENT;
 	if (manner == CONVERSATION_PAUSE)
 		run.now_ns += 300 * MT_NS_PER_MS;
 	if (manner == CONVERSATION_SILENCE)
@@ -400,7 +463,10 @@ static void send_piece(uint8_t op, struct mt_span marked)
 	for (unsigned i = 0; i < (manner == CONVERSATION_MANY ? REPEATS : 1); i++)
 		put_marked(&parcel, marked);
 	run.next[parcel.direction] += (uint32_t)parcel.len;
-	travel(&parcel, manner);
+	if (run.is_plain)
+		travel_plainly(&parcel, manner);
+	else
+		travel(&parcel, manner);
 	if (manner != CONVERSATION_BACK)
 		remember_last(&parcel);
 }
@@ -455,7 +521,7 @@ static void compile(void)
 	payload = guard_make(SEGMENT_MAX);
 }
 
-void conversation_run(uint16_t server_port, const uint8_t *data, size_t len)
+static void begin(uint16_t server_port)
 {
 	struct mt_engine_config config = {.shared = &shared,
 					  .banners = &banners,
@@ -465,18 +531,23 @@ void conversation_run(uint16_t server_port, const uint8_t *data, size_t len)
 					  .dialogues = 2,
 					  .reassembly_bytes = 64 * 1024,
 					  .timeout_ns = 1800 * MT_NS_PER_SECOND};
-	struct mt_span rest = fuzz_input(data, len), marked;
-	uint8_t op;
 
 	if (layout == NULL)
 		compile();
 	memset(cells, 0, layout->cell_count * sizeof(*cells));
 	config.cells = cells;
-	memset(&run, 0, offsetof(typeof(run), late));
+	memset(&run, 0, sizeof(run));
 	run.server_port = server_port;
 	run.now_ns = 1700000000 * MT_NS_PER_SECOND;
 	run.is_orderly = true;
 	FUZZ_MUST(mt_engine_create(&run.engine, &config) == 0);
+}
+
+static void converse(struct mt_span rest)
+{
+	struct mt_span marked;
+	uint8_t op;
+
 	/* The first byte says whether the handshake was captured. */
 	if ((fuzz_byte(&rest) & 1) == 0)
 		shake_hands();
@@ -485,4 +556,25 @@ void conversation_run(uint16_t server_port, const uint8_t *data, size_t len)
 	mt_engine_finish(run.engine, run.now_ns);
 	check_end();
 	mt_engine_destroy(run.engine);
+}
+
+void conversation_run(uint16_t server_port, const uint8_t *data, size_t len)
+{
+	begin(server_port);
+	whole.records = 0;
+	converse(fuzz_input(data, len));
+}
+
+void conversation_cut(uint16_t server_port, const uint8_t *data, size_t len)
+{
+	whole.records = bytewise.records = 0;
+	for (unsigned way = 0; way < 2; way++) {
+		begin(server_port);
+		run.is_plain = true;
+		run.is_bytewise = way > 0;
+		converse(fuzz_input(data, len));
+	}
+	FUZZ_MUST(whole.records == bytewise.records);
+	for (unsigned i = 0; i < whole.records; i++)
+		compare(&whole.facts[i], &bytewise.facts[i]);
 }

@@ -41,4 +41,11 @@ static inline uint8_t conversation_op(enum conversation_manner manner, enum mt_d
 /** Send the conversation, whose server listens on the port, through an engine of its own. */
 void conversation_run(uint16_t server_port, const uint8_t *data, size_t len);
 
+/**
+ * Send it whole and in order, and a byte at a time: the records must say the same. In text alone: where
+ * something begins like TLS and then is none, what the other side said meanwhile is read as the one or the
+ * other. That handshakes may be cut anywhere is what the golden dialogues and tls_fuzz.c show.
+ */
+void conversation_cut(uint16_t server_port, const uint8_t *data, size_t len);
+
 #endif

@@ -121,11 +121,25 @@ static struct mt_span from_hex(const char *hex)
 	return mt_span(bytes, len);
 }
 
-static const char *fuzzer_of(uint16_t port)
+static bool is_imap(uint16_t port)
 {
-	if (port == 143 || port == 993)
-		return "imap";
-	return port == 110 || port == 995 ? "pop3" : "smtp";
+	return port == 143 || port == 993 || port == 1143;
+}
+
+static bool is_pop3(uint16_t port)
+{
+	return port == 110 || port == 995;
+}
+
+/* For the fuzzer of its protocol, and with that protocol in front (cuts_fuzz.c) for the one that cuts. */
+static void end_conversation(uint16_t port, const char *name)
+{
+	end(is_imap(port) ? "imap" : is_pop3(port) ? "pop3" : "smtp", name);
+	if (seed.len == SEED_MAX)
+		return;
+	memmove(seed.bytes + 1, seed.bytes, seed.len++);
+	seed.bytes[0] = is_imap(port) ? 1 : is_pop3(port) ? 2 : port == 465 ? 3 : 0;
+	end("cuts", name);
 }
 
 /* ---- Golden dialogues: the conversation, and each direction's bytes as they are framed ---- */
@@ -165,7 +179,7 @@ static void write_dialogue(const char *folder, const char *name)
 										       : CONVERSATION_RESET,
 						  side),
 				  mt_span(NULL, 0));
-	end(fuzzer_of(dialogue.server_port), name);
+	end_conversation(dialogue.server_port, name);
 	write_framing(name, &dialogue);
 	dialogue_free(&dialogue);
 }
@@ -202,7 +216,7 @@ static void write_session(pcap_t *pcap, const char *name)
 {
 	struct pcap_pkthdr *header;
 	const uint8_t *bytes;
-	const char *fuzzer = NULL;
+	uint16_t port = 0;
 
 	begin();
 	add_byte(0);
@@ -214,13 +228,13 @@ static void write_session(pcap_t *pcap, const char *name)
 		    packet.payload.len == 0)
 			continue;
 		bool is_to_server = is_mail_port(packet.dst_port);
-		if (fuzzer == NULL)
-			fuzzer = fuzzer_of(is_to_server ? packet.dst_port : packet.src_port);
+		if (port == 0)
+			port = is_to_server ? packet.dst_port : packet.src_port;
 		add_piece(conversation_op(CONVERSATION_AS_SENT, is_to_server ? MT_TO_SERVER : MT_TO_CLIENT),
 			  packet.payload);
 	}
-	if (fuzzer != NULL)
-		end(fuzzer, name);
+	if (port != 0)
+		end_conversation(port, name);
 }
 
 static void write_capture(const char *folder, const char *name)
