@@ -46,8 +46,8 @@ struct mt_servers;
 
 /**
  * Result  NULL without memory
- * servers      remembered at most, some 230 bytes each; who was not seen for longest makes room
- * failures     failed upgrades remembered at most
+ * servers      remembered at most, above 0, some 230 bytes each; who was not seen for longest makes room
+ * failures     failed upgrades remembered at most, above 0
  * vlan_in_key  the same address in two VLANs is two servers
  */
 struct mt_servers *mt_servers_create(uint32_t servers, uint32_t failures, bool vlan_in_key);
