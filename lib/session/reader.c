@@ -64,6 +64,13 @@ static bool may_greet(const struct session *session, struct mt_identify_result r
 	return !result.is_ambiguous && (text.data[0] == '2' || text.data[0] == '+' || text.data[0] == '*');
 }
 
+/* The client spoke first, and the server had heard it. */
+static bool is_answer(const struct session *session, const struct mt_line *line)
+{
+	return line->has_ack && !session->mail.is_absent[MT_TO_SERVER] &&
+	       mt_seq_diff(line->ack, session->side[MT_TO_SERVER].stream.next) > 0;
+}
+
 static void judge_server_line(struct mt_engine *engine, struct session *session, const struct mt_line *line)
 {
 	const struct mt_stream *stream = &session->side[MT_TO_CLIENT].stream;
@@ -72,12 +79,19 @@ static void judge_server_line(struct mt_engine *engine, struct session *session,
 	struct mt_identify_result result =
 	    mt_identify_server_line(line->text, (enum mt_protocol)session->hint, is_first);
 
+	/* Where only the port says yes, the client may know better: a bare +OK may be anybody's answer to it,
+	 * and a greeting's first line may have named FTP. */
+	if (result.answer == MT_IDENTIFY_YES && result.protocol == session->hint &&
+	    ((result.is_ambiguous && is_answer(session, line)) ||
+	     (result.is_greeting && session->greeting.len > 0)))
+		result.answer = MT_IDENTIFY_PERHAPS;
 	if (result.answer == MT_IDENTIFY_NO) {
 		name_no_protocol(session, MT_TO_CLIENT);
 	} else if (result.answer == MT_IDENTIFY_PERHAPS) {
 		if (session->greeting.len == 0) {
 			session->greeting = mt_dialogue_keep_text(
 			    &session->mail, &engine->env, mt_span_first(line->text, MT_MAIL_BANNER_MAX));
+			session->greeting_ns = line->time_ns;
 			session->greeting_protocol = (uint8_t)result.protocol;
 		}
 		session->is_not_mail = ++session->unknown_lines >= UNKNOWN_LINES_MAX;
@@ -87,6 +101,19 @@ static void judge_server_line(struct mt_engine *engine, struct session *session,
 		adopt(engine, session, result.protocol, MT_DETECTED_DIALOGUE, false);
 		give_line(engine, session, MT_TO_CLIENT, line);
 	}
+}
+
+/* The client has spoken, so the greeting is through: whatever its first line says, no more of it comes. */
+static void adopt_doubtful_greeting(struct mt_engine *engine, struct session *session)
+{
+	uint8_t text[MT_MAIL_BANNER_MAX];
+	struct mt_span kept = mt_facts_text(&session->mail.facts, session->greeting);
+	struct mt_line line = {.text = mt_span(text, kept.len), .time_ns = session->greeting_ns};
+
+	memcpy(text, kept.data, kept.len);
+	if (kept.len > 3 && text[3] == '-')
+		text[3] = ' ';
+	adopt_greeting(engine, session, (enum mt_protocol)session->greeting_protocol, &line);
 }
 
 static void judge_client_line(struct mt_engine *engine, struct session *session, struct mt_line *line)
@@ -101,14 +128,10 @@ static void judge_client_line(struct mt_engine *engine, struct session *session,
 		name_no_protocol(session, MT_TO_SERVER);
 		return;
 	}
-	if (has_greeting) {
-		struct mt_line greeting = {.text = mt_facts_text(&session->mail.facts, session->greeting),
-					   .time_ns = line->time_ns};
-
-		adopt_greeting(engine, session, result.protocol, &greeting);
-	} else {
+	if (has_greeting)
+		adopt_doubtful_greeting(engine, session);
+	else
 		adopt(engine, session, result.protocol, MT_DETECTED_DIALOGUE, false);
-	}
 	/* Without the server nobody knows whether a literal was let through: only a credential is worth the
 	 * guess. */
 	line->has_literal &= line->is_cut || session->side[MT_TO_CLIENT].is_seen;

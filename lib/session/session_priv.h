@@ -53,6 +53,7 @@ struct session {
 	uint16_t client_version; /* highest TLS version the client offered */
 	uint8_t unknown_lines;	 /* lines that named no protocol */
 	struct mt_text greeting; /* a first line that may be mail's; the client decides */
+	uint64_t greeting_ns;	 /* when it came */
 	uint8_t greeting_protocol;
 	struct mt_mail_ends ends;
 	struct mt_mail mail;

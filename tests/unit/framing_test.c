@@ -168,7 +168,7 @@ static void a_line_over_the_limit_is_shown_to_the_limit_and_read_to_its_lf(void 
 	}
 }
 
-/* G6, mistake 9: nothing of a line grows with it, and its length never comes round to that of a short one. */
+/* G6, mistake-9: nothing of a line grows with it, and its length never comes round to that of a short one. */
 static void an_endless_line_is_over_the_limit_and_stays_so(void **state)
 {
 	(void)state;

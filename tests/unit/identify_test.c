@@ -178,7 +178,7 @@ static const struct {
     {"421 4.3.2 busy", SMTP, true, MT_IDENTIFY_YES, SMTP, true},
     {"250 ok", SMTP, false, MT_IDENTIFY_YES, SMTP, false},
     {"554 refused", SMTP, false, MT_IDENTIFY_YES, SMTP, false},
-    /* Elsewhere it does; FTP says 220 too (mistake 8). */
+    /* Elsewhere it does; FTP says 220 too (mistake-8). */
     {"220 mx ESMTP Postfix", NONE, true, MT_IDENTIFY_YES, SMTP, true},
     {"220 ready for mail", NONE, true, MT_IDENTIFY_YES, SMTP, true},
     {"220 mx.example", NONE, true, MT_IDENTIFY_PERHAPS, SMTP, true},

@@ -658,6 +658,25 @@ static void a_command_pipelined_behind_starttls_is_an_injection_whatever_else_is
 	assert_true(only_facts()->anomalies >> MT_ANOMALY_CLIENT_INJECTION & 1);
 }
 
+static void a_doubtful_greeting_came_when_it_came(void **state)
+{
+	(void)state;
+	struct talk talk = talk_of(40000, 25);
+	uint64_t greeting_ns;
+
+	shake_hands(&talk);
+	greeting_ns = talk.now_ns;
+	server(&talk, "220-ftp.example ready\r\n");
+	server(&talk, "220 for you\r\n");
+	talk.now_ns += SECOND;
+	client(&talk, "EHLO client.example\r\n");
+	server(&talk, "250-ftp.example\r\n250 STARTTLS\r\n");
+	say_goodbye(&talk);
+	assert_int_equal(report_count, 1);
+	assert_true(reports[0].facts.greeting_ns - greeting_ns < SECOND);
+	assert_int_equal(reports[0].facts.offered, MT_SEEN_YES);
+}
+
 static void many_doubtful_lines_fill_no_store(void **state)
 {
 	(void)state;
@@ -819,6 +838,7 @@ int main(void)
 	    TEST(what_pop3_lists_after_the_login_says_nothing_about_stls),
 	    TEST(a_refusal_met_in_the_middle_is_no_greeting),
 	    TEST(a_command_pipelined_behind_starttls_is_an_injection_whatever_else_is_answered),
+	    TEST(a_doubtful_greeting_came_when_it_came),
 	    TEST(many_doubtful_lines_fill_no_store),
 	    TEST(only_the_first_hello_of_a_server_counts),
 	    TEST(a_certificate_goes_ahead_of_its_facts),
