@@ -78,6 +78,10 @@ class Exporter(Program):
                                               "127.0.0.1:0", *counters])
         self.url = self.line(r"serving (http://\S+)/\n")[0]
 
+    def may_be_dumped(self):
+        """Of a process that may not, what /proc shows is root's, whoever it runs as (proc(5))."""
+        return bool(common.as_nobody()) and os.stat(f"/proc/{self.process.pid}/environ").st_uid != 0
+
 
 class Prometheus(Program):
     """Debian's Prometheus with the project's own rules, scraping an exporter several times a second."""

@@ -113,7 +113,8 @@ def watch(folder, live_name, replay_name):
         with monitoring.Live(folder, live_name, monitoring.endless(capture, folder)) as live:
             replay = common.replay(capture, workers=2, options=["--counters", replay_name])
             wait_for_scrapes(prometheus, live_name, 1, SCRAPES)
-            findings = check_formats(exporter.url) + check_rules(prometheus, live_name)
+            findings = ["the exporter may be dumped"] if exporter.may_be_dumped() else []
+            findings += check_formats(exporter.url) + check_rules(prometheus, live_name)
             findings += dashboard.check(prometheus, live_name)
             report = live.report()
         wait_for_scrapes(prometheus, live_name, 0, 2)

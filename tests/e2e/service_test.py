@@ -37,11 +37,15 @@ def check_units():
     return findings
 
 
+def options_of(program):
+    """The long options that --help shows."""
+    shown = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"--([a-z-]+)", shown.split("\n\n", 2)[2]))
+
+
 def settings_keys():
-    """The long options that --help shows, and those that no settings file may hold."""
-    shown = subprocess.run([common.program(), "--help"], capture_output=True, text=True, check=True).stdout
-    options = set(re.findall(r"--([a-z-]+)", shown.split("\n\n", 2)[2]))
-    return options, {"replay", "interface", "config", "check-config", "version", "help"}
+    """The long options of mailtap, and those that no settings file may hold."""
+    return options_of(common.program()), {"replay", "interface", "config", "check-config", "version", "help"}
 
 
 def check_settings():
@@ -64,14 +68,13 @@ def check_settings():
     return findings
 
 
-def check_manual():
-    """Every option stands in the manual, and the manual is one that groff can read."""
-    options, _ = settings_keys()
-    page = common.ROOT / "app/mailtap/mailtap.8"
+def check_manual(program):
+    """Every option stands in the program's manual, and the manual is one that groff can read."""
+    page = next((common.ROOT / "app").glob(f"*/{pathlib.Path(program).name}.8"))
     text = page.read_text(encoding="utf-8").replace("\\-", "-")
     done = subprocess.run(["groff", "-man", "-ww", "-Tutf8", page], capture_output=True, check=False)
-    return ([f"mailtap.8 lacks --{option}" for option in sorted(options) if f"--{option}" not in text] +
-            [f"mailtap.8: {line}" for line in done.stderr.decode().splitlines()])
+    return ([f"{page.name} lacks --{option}" for option in sorted(options_of(program)) if f"--{option}" not in text] +
+            [f"{page.name}: {line}" for line in done.stderr.decode().splitlines()])
 
 
 def check_host():
@@ -159,7 +162,8 @@ def check_supervision():
 
 def main():
     common.need("systemd-analyze", "groff")
-    findings = check_units() + check_settings() + check_manual() + check_host()
+    findings = check_units() + check_settings() + check_host()
+    findings += check_manual(common.program()) + check_manual(common.program("MAILTAP_EXPORTER"))
     if os.geteuid() == 0:
         findings += check_supervision()
     else:
