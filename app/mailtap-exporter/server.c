@@ -82,8 +82,10 @@ static void notice(void *context, struct MHD_Connection *connection, void **unus
 		forget(server, connection);
 		return;
 	}
-	/* There is room: libmicrohttpd accepts no more than fit. */
 	cut_oldest(server);
+	/* No more than fit are accepted (MHD_OPTION_CONNECTION_LIMIT); the array does not rely on it. */
+	if (server->client_count == MT_ARRAY_LEN(server->client))
+		return;
 	server->client[server->client_count++] = (struct client){
 	    .connection = connection,
 	    .fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
@@ -117,10 +119,7 @@ struct answer {
 	const char *policy; /* what a browser may do with it */
 };
 
-#define PLAIN(status)                                                                                        \
-	{                                                                                                    \
-		status, "text/plain; charset=utf-8", "default-src 'none'"                                    \
-	}
+static const struct answer plain = {MHD_HTTP_OK, "text/plain; charset=utf-8", "default-src 'none'"};
 
 static int answer_page(struct mt_server *server, struct MHD_Connection *connection, FILE *out,
 		       struct answer *ret)
@@ -172,9 +171,6 @@ static const struct {
     {"/healthz", answer_health},
 };
 
-static const char not_found[] = "Not here. There are /, /metrics, /metrics.json and /healthz.\n";
-static const char not_allowed[] = "Only GET and HEAD: there is nothing to change here.\n";
-
 static enum MHD_Result respond(struct MHD_Connection *connection, const struct answer *answer,
 			       const char *text, size_t len, enum MHD_ResponseMemoryMode mode)
 {
@@ -207,7 +203,7 @@ static enum MHD_Result respond(struct MHD_Connection *connection, const struct a
 /* Without memory the connection is closed: MHD_NO. */
 static enum MHD_Result answer_path(struct mt_server *server, struct MHD_Connection *connection, size_t path)
 {
-	struct answer answer = PLAIN(MHD_HTTP_OK);
+	struct answer answer = plain;
 	char *text = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
@@ -223,18 +219,23 @@ static enum MHD_Result answer_path(struct mt_server *server, struct MHD_Connecti
 	return MHD_NO;
 }
 
+static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status, const char *sentence)
+{
+	struct answer answer = plain;
+
+	answer.status = status;
+	return respond(connection, &answer, sentence, strlen(sentence), MHD_RESPMEM_PERSISTENT);
+}
+
 static enum MHD_Result serve(void *context, struct MHD_Connection *connection, const char *url,
 			     const char *method, const char *version, const char *body, size_t *body_len,
 			     void **seen)
 {
-	static const struct answer missing = PLAIN(MHD_HTTP_NOT_FOUND);
-	static const struct answer refused = PLAIN(MHD_HTTP_METHOD_NOT_ALLOWED);
-
 	(void)version;
 	(void)body;
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-		return respond(connection, &refused, not_allowed, strlen(not_allowed),
-			       MHD_RESPMEM_PERSISTENT);
+		return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
+			      "Only GET and HEAD: there is nothing to change here.\n");
 	/* The first call brings the head, further ones a body that nobody wants, the last one none. */
 	if (*seen == NULL || *body_len > 0) {
 		*seen = context;
@@ -244,7 +245,8 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *connection, c
 	for (size_t i = 0; i < MT_ARRAY_LEN(paths); i++)
 		if (strcmp(url, paths[i].path) == 0)
 			return answer_path(context, connection, i);
-	return respond(connection, &missing, not_found, strlen(not_found), MHD_RESPMEM_PERSISTENT);
+	return refuse(connection, MHD_HTTP_NOT_FOUND,
+		      "Not here. There are /, /metrics, /metrics.json and /healthz.\n");
 }
 
 /* ---- The server ---- */
