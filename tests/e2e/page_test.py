@@ -8,6 +8,7 @@ it does not, or when the exporter does not answer. It needs nothing from elsewhe
 it fits a phone, goes by keyboard, and can be read: names, headings and contrast (WCAG 2.1, 1.4.3).
 """
 import collections
+import itertools
 import os
 import shutil
 import signal
@@ -64,6 +65,15 @@ while (walker.nextNode()) {
 }
 return pale;
 """
+# How wide the page is if every counter has this value. Its functions and variables are the page's own.
+WIDE = """
+for (const {last} of captures.values())
+    for (const {series} of Object.values(last.at.metrics))
+        for (const sample of series) if ('value' in sample) sample.value = arguments[0];
+show();
+return document.documentElement.scrollWidth;
+"""
+LARGE = (999_999, 8_888_888_888_888)  # the longest that is written out, and one that is not
 # What no page of ours should be able to do. Answers with what it could.
 ESCAPE = """
 const done = arguments[0], could = [];
@@ -204,11 +214,11 @@ def check_life(browser, live, replay):
 
 def check_looks(browser):
     findings = []
-    for width in WIDTHS:
+    for width, value in itertools.product(WIDTHS, LARGE):
         resize(browser, width)
-        wide = browser.execute_script("return document.documentElement.scrollWidth")
+        wide = browser.execute_script(WIDE, value)
         if wide > width:
-            findings.append(f"{wide} pixels wide on a screen of {width}")
+            findings.append(f"{wide} pixels wide on a screen of {width}, with counters of {value}")
     for scheme in ("light", "dark"):
         resize(browser, 1280, scheme=scheme)
         findings += [f"{scheme}: too pale: {words!r}" for words in browser.execute_script(PALE)]
