@@ -45,7 +45,8 @@ struct mt_mail {
 	uint8_t stage;			    /* enum mt_stage */
 	bool is_absent[MT_DIRECTION_COUNT]; /* that direction is not in the capture: nobody waits for it */
 	bool is_not_mail;		    /* the dialogue turned out to be another protocol's */
-	uint32_t accept_seq;		    /* to_client sequence number where the acceptance begins */
+	bool is_refusal_new; /* STARTTLS was refused, and nothing of the client's was read since */
+	uint32_t answer_seq; /* to_client sequence number where the answer to STARTTLS begins */
 	struct {
 		uint16_t offset; /* in facts.text */
 		uint8_t count;

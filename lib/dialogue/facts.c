@@ -159,7 +159,8 @@ void mt_dialogue_starttls_answered(struct mt_mail *mail, const struct mt_line *l
 	facts->is_unanswered = false;
 	facts->response_ns = line->time_ns;
 	facts->response = is_accepted ? MT_RESPONSE_ACCEPTED : MT_RESPONSE_REFUSED;
-	mail->accept_seq = line->seq;
+	mail->answer_seq = line->seq;
+	mail->is_refusal_new = !is_accepted;
 	mail->stage = is_accepted ? MT_STAGE_ACCEPTED : MT_STAGE_CLEAR;
 	mt_framer_set(&mail->framer[MT_TO_SERVER], MT_FRAMING_LINES, 0);
 	if (!is_accepted && facts->offered == MT_SEEN_YES)

@@ -365,6 +365,12 @@ static size_t pass_over(struct session *session, enum mt_direction direction, co
 	return taken;
 }
 
+/* Whether client bytes were sent before the answer to STARTTLS was there. */
+static bool is_sent_before(const struct mt_mail *mail, const struct mt_chunk *chunk)
+{
+	return chunk->has_ack && mt_seq_diff(chunk->ack, mail->answer_seq) <= 0;
+}
+
 /* Behind the acceptance of STARTTLS: TLS, or somebody's text, line by line. */
 static size_t read_accepted(struct mt_engine *engine, struct session *session, enum mt_direction direction,
 			    const struct mt_chunk *chunk)
@@ -372,7 +378,6 @@ static size_t read_accepted(struct mt_engine *engine, struct session *session, e
 	struct mt_mail *mail = &session->mail;
 	struct mt_framer *framer = &mail->framer[direction];
 	enum mt_tls_start start = starts_tls(engine, session, direction, chunk->bytes);
-	bool is_sent_before = chunk->has_ack && mt_seq_diff(chunk->ack, mail->accept_seq) <= 0;
 	uint8_t room[5];
 
 	if (framer->line_bytes > 0 || framer->mode == MT_FRAMING_COUNT)
@@ -397,7 +402,7 @@ static size_t read_accepted(struct mt_engine *engine, struct session *session, e
 		mail->stage = MT_STAGE_CLEAR;
 		return read_lines(engine, session, direction, chunk);
 	}
-	if (direction == MT_TO_CLIENT || is_sent_before) {
+	if (direction == MT_TO_CLIENT || is_sent_before(mail, chunk)) {
 		mt_dialogue_flag(mail, direction == MT_TO_CLIENT ? MT_ANOMALY_SERVER_INJECTION
 								 : MT_ANOMALY_CLIENT_INJECTION);
 		return pass_over(session, direction, chunk);
@@ -522,6 +527,12 @@ size_t mt_session_read(struct mt_engine *engine, struct session *session, enum m
 			begin_tls(session);
 			return read_tls(engine, session, direction, chunk);
 		}
+	}
+	if (direction == MT_TO_SERVER && mail->is_refusal_new) {
+		/* Text that did not know the answer: that it was no makes the text no better. */
+		mail->is_refusal_new = false;
+		if (is_sent_before(mail, chunk))
+			mt_dialogue_flag(mail, MT_ANOMALY_CLIENT_INJECTION);
 	}
 	return read_lines(engine, session, direction, chunk);
 }

@@ -350,7 +350,7 @@ static void asking_makes_the_client_wait_and_the_answer_lets_it_go_on(void **sta
 	mt_dialogue_starttls_answered(&mail, &line, true, mt_span_text("220 longer than a code"));
 	assert_int_equal(mail.stage, MT_STAGE_ACCEPTED);
 	assert_int_equal(mail.framer[MT_TO_SERVER].mode, MT_FRAMING_LINES);
-	assert_int_equal(mail.accept_seq, 1000);
+	assert_int_equal(mail.answer_seq, 1000);
 	assert_int_equal(mail.facts.request_ns, 11);
 	assert_int_equal(mail.facts.response_ns, 22);
 	assert_string_equal(mail.facts.code, "220");
