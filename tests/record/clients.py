@@ -28,8 +28,12 @@ def loose(version=None):
     return context
 
 
-def greeting(text):
-    print("S:", text.decode(errors="replace") if isinstance(text, bytes) else text)
+def opened(kind, *words, **more):
+    """A connection to an IMAP or POP3 server; the recorder sees the client's port and the server's first line."""
+    server = kind(*words, **more)
+    print("port:", server.sock.getsockname()[1])
+    print("S:", server.welcome.decode(errors="replace"))
+    return server
 
 
 def mail(number):
@@ -47,7 +51,7 @@ def smtp_mails(host, port, count):
 
 
 def imap_read(host, port, user, password, upgrade=""):
-    server = imaplib.IMAP4(host, port, TIMEOUT)
+    server = opened(imaplib.IMAP4, host, port, TIMEOUT)
     if upgrade:
         server.starttls(loose(upgrade))
     server.login(user, password)
@@ -59,14 +63,14 @@ def imap_read(host, port, user, password, upgrade=""):
 
 
 def imaps_read(host, port, user, password, version):
-    server = imaplib.IMAP4_SSL(host, port, ssl_context=loose(version), timeout=TIMEOUT)
+    server = opened(imaplib.IMAP4_SSL, host, port, ssl_context=loose(version), timeout=TIMEOUT)
     server.login(user, password)
     server.select("INBOX")
     server.logout()
 
 
 def imap_wrong(host, port, user, password):
-    server = imaplib.IMAP4(host, port, TIMEOUT)
+    server = opened(imaplib.IMAP4, host, port, TIMEOUT)
     try:
         server.login(user, password)
     except imaplib.IMAP4.error:
@@ -75,22 +79,35 @@ def imap_wrong(host, port, user, password):
 
 
 def imap_cram(host, port, user, password):
-    server = imaplib.IMAP4(host, port, TIMEOUT)
+    server = opened(imaplib.IMAP4, host, port, TIMEOUT)
     server.login_cram_md5(user, password)
     server.logout()
 
 
 def imap_append(host, port, user, password):
-    server = imaplib.IMAP4(host, port, TIMEOUT)
+    server = opened(imaplib.IMAP4, host, port, TIMEOUT)
     server.login(user, password)
     for number in range(2):
         server.append("INBOX", None, None, mail(number + 1).as_bytes())
     server.logout()
 
 
+def imap_renew(host, port, user, password):
+    """The mailbox holds one mail afterwards, and it was read."""
+    server = opened(imaplib.IMAP4, host, port, TIMEOUT)
+    server.login(user, password)
+    _, count = server.select("INBOX")
+    if int(count[0]):
+        server.store("1:*", "+FLAGS", r"(\Deleted)")
+        server.expunge()
+    server.append("INBOX", None, None, mail(1).as_bytes())
+    server.noop()
+    server.fetch("1", "(RFC822)")
+    server.logout()
+
+
 def pop_read(host, port, user, password, mode=""):
-    server = poplib.POP3(host, port, TIMEOUT)
-    greeting(server.getwelcome())
+    server = opened(poplib.POP3, host, port, TIMEOUT)
     if "capa" in mode:
         server.capa()
     if "stls" in mode:
@@ -104,7 +121,7 @@ def pop_read(host, port, user, password, mode=""):
 
 
 def pops_read(host, port, user, password, version):
-    server = poplib.POP3_SSL(host, port, context=loose(version), timeout=TIMEOUT)
+    server = opened(poplib.POP3_SSL, host, port, context=loose(version), timeout=TIMEOUT)
     server.user(user)
     server.pass_(password)
     server.stat()
@@ -112,7 +129,7 @@ def pops_read(host, port, user, password, version):
 
 
 def pop_wrong(host, port, user, password):
-    server = poplib.POP3(host, port, TIMEOUT)
+    server = opened(poplib.POP3, host, port, TIMEOUT)
     try:
         server.user(user)
         server.pass_(password)
@@ -122,8 +139,7 @@ def pop_wrong(host, port, user, password):
 
 
 def pop_apop(host, port, user, password):
-    server = poplib.POP3(host, port, TIMEOUT)
-    greeting(server.getwelcome())
+    server = opened(poplib.POP3, host, port, TIMEOUT)
     try:
         server.apop(user, password)
         server.stat()

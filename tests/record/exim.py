@@ -5,6 +5,8 @@ from guest import Guest
 from network import SERVER_NAME as NAME
 from network import address
 
+HOSTS = ["exim", "exim-notls", "exim-broken"]
+
 # Macros of Exim's own: the settings behind them are read as they stand.
 MACROS = """\
 MAIL_NAME = {name}
@@ -70,13 +72,12 @@ cram:
 
 class Exim(Guest):
     name = "exim"
-    ports = {host: (25, 465, 587, 2525) for host in ("exim", "exim-notls", "exim-broken")}
-    commands = [["exim4", "-bdf"]]
+    listeners = [(host, port) for host in HOSTS for port in (25, 465, 587, 2525)]
 
-    def set_up(self):
-        listen = " ; ".join(address(host, ip) for host in self.ports for ip in (4, 6))
+    def serve(self):
+        listen = " ; ".join(address(host, ip) for host in HOSTS for ip in (4, 6))
         macros = MACROS.format(name=NAME, listen=listen, notls=address("exim-notls"), broken=address("exim-broken"))
         self.root.write("/etc/exim4/exim4.conf", macros + CONFIG)
         self.root.write("/etc/exim4/users", "".join(f"{user}: {word}\n" for user, word in self.users.items()))
-        for name in ("server.pem", "server.key"):
-            self.root.write(f"/etc/exim4/{name}", (self.tls / name).read_text(), "640", group="Debian-exim")
+        self.copy_certificate("/etc/exim4", "640", group="Debian-exim")
+        self.launch("exim4", "-bd")

@@ -2,8 +2,8 @@
 # Copyright (c) 2026 the mailtap authors
 """A mail server that cannot stand beside the others, in a root of its own and inside the servers' namespace.
 
-A guest says which ports it serves, what it reads (set_up) and what starts it. Its packages stand in scripts/deps under
-its name. It logs through syslog, and its end is the root's end.
+A guest says where it listens, and in serve() it writes what it reads and starts itself. Its packages stand in
+scripts/deps under its name. It logs through syslog, and its end is the root's end.
 """
 import pathlib
 import subprocess
@@ -17,37 +17,38 @@ DEPS = pathlib.Path(__file__).parents[2] / "scripts/deps"
 
 class Guest:
     name = ""
-    ports = {}  # set-up, as in network.HOSTS, and the ports on which it is served
-    commands = []  # each is run in the root; one that stays in the foreground is as welcome as one that does not
+    listeners = []  # set-up, as in network.HOSTS, and port
 
     def __init__(self, network, folder, tls, users):
         self.network, self.tls, self.users = network, tls, users
         self.root = Root(folder, self.name)
         self.log = self.root.log
-        self.processes = []
 
-    def set_up(self):
-        """Writes what the server reads."""
+    def serve(self):
+        raise NotImplementedError
 
     def start(self):
         packages = subprocess.run([DEPS, "list", self.name], capture_output=True, text=True, check=True).stdout
         self.root.start()
         self.root.install(packages.split())
-        self.set_up()
-        for command in self.commands:
-            with open(self.log, "ab") as log:
-                command = self.network.on_server(*self.root.inside(*command))
-                self.processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+        self.serve()
         wait_for(self.name, lambda: not self.missing())
 
     def stop(self):
         self.root.stop()
-        for process in self.processes:
-            process.wait()
+
+    def launch(self, *command):
+        """Runs what starts a daemon; what that says to its terminal goes where its log goes."""
+        with open(self.log, "ab") as log:
+            subprocess.run(self.network.on_server(*self.root.inside(*command)), stdin=subprocess.DEVNULL, stdout=log,
+                           stderr=log, check=True)
+
+    def copy_certificate(self, folder, mode, owner="root", group="root"):
+        for name in ("server.pem", "server.key"):
+            self.root.write(f"{folder}/{name}", (self.tls / name).read_text(), mode, owner, group)
 
     def missing(self):
         """Where nobody listens yet."""
         command = self.network.on_server("ss", "-Hltn")
         heard = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        return [f"{address(host)}:{port}" for host, ports in self.ports.items() for port in ports
-                if f" {address(host)}:{port} " not in heard]
+        return [(host, port) for host, port in self.listeners if f" {address(host)}:{port} " not in heard]

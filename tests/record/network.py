@@ -27,6 +27,15 @@ HOSTS = {
     "exim": 41,
     "exim-notls": 42,
     "exim-broken": 43,
+    "opensmtpd": 51,
+    "opensmtpd-notls": 52,
+    "opensmtpd-strict": 53,
+    "cyrus": 61,
+    "cyrus-notls": 62,
+    "cyrus-strict": 63,
+    "courier": 71,
+    "courier-notls": 72,
+    "courier-strict": 73,
 }
 
 

@@ -32,6 +32,7 @@ class Session:
     log: list = field(default_factory=list)  # each pattern must match a line of the servers' logs
     box: list | None = None  # the mailbox of ANNA holds these new mails before the session
     fails: bool = False  # the client ends with an error, as it should
+    greets: bool = True  # the server's first line is in clear
     server: list | None = None  # a server that lives for this session only
 
 
@@ -76,7 +77,8 @@ def openssl(host, port, last, *words):
 def curl(url, host, *words):
     """curl that knows the server by name, so that it sends the name in the handshake."""
     port = url.split(":")[2].split("/")[0]
-    return ["curl", "-s", "-S", "--max-time", "15", "--resolve", f"{NAME}:{port}:{host}", url, *words]
+    return ["curl", "-s", "-S", "--max-time", "15", "-w", r"port: %{local_port}\n", "--resolve",
+            f"{NAME}:{port}:{host}", url, *words]
 
 
 def upload(*words):

@@ -14,9 +14,12 @@ import socket
 import subprocess
 import time
 
+from courier import Courier
+from cyrus import Cyrus
 from exim import Exim
 from network import SERVER_NAME as NAME
 from network import address, run
+from opensmtpd import OpenSmtpd
 from wait import wait_for
 
 BANNER = f"{NAME} ESMTP Postfix (Debian/GNU)"
@@ -244,7 +247,7 @@ class Dovecot:
             self.process.kill()
 
 
-GUESTS = {guest.name: guest for guest in (Exim,)}
+GUESTS = {guest.name: guest for guest in (Courier, Cyrus, Exim, OpenSmtpd)}
 
 
 class Servers:

@@ -15,7 +15,8 @@ Steps:
     ! reset     close with RST
     ! wait      read until the other side closes
 {port} in a step stands for this side's own port.
-The lines of the other side are printed as "S: ..." before TLS, so that the recorder knows the greeting.
+The lines of the other side are printed as "S: ..." before TLS, so that the recorder knows the greeting, and a client's
+own port as "port: N", for servers that log none.
 """
 import socket
 import ssl
@@ -91,6 +92,7 @@ def main():
     side, host, port, *steps = sys.argv[1:]
     if side == "client":
         sock = socket.create_connection((host, int(port)), TIMEOUT)
+        print("port:", sock.getsockname()[1], flush=True)
     else:
         listener = socket.create_server((host, int(port)), family=socket.AF_INET)
         listener.settimeout(TIMEOUT)
