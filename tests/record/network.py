@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 the mailtap authors
-"""Two network namespaces joined by a veth pair: the servers live in one, the clients in the other.
+"""Network namespaces joined by veth pairs: the servers live in one, the clients in another, and between them a third.
 
-Nothing outside the two namespaces is touched, and both are removed at the end. Addresses come from
+Two ways lead from the clients to the servers. "tap" is a wire. The other goes through the middle: "near" is the
+clients' end of it, "far" the servers'. The middle takes every packet from there for its own, whatever its address, so
+that a proxy can (proxy.py); nothing else crosses it.
+
+Nothing outside these namespaces is touched, and all are removed at the end. Addresses come from
 the documentation ranges (RFC 5737, RFC 3849). One server address stands for one server set-up, so
 that every set-up can use the real port numbers.
 """
@@ -11,6 +15,8 @@ import subprocess
 
 SERVER_NAME, CLIENT_NAME = "mail.example.org", "client.example.org"
 CLIENT = 77  # last part of the client's address in every network
+NEAR, FAR = "198.51.100", "203.0.113"  # the networks before and behind the middle
+BEYOND = f"{FAR}.25"  # the main servers, as they are reached through the middle
 
 # set-up -> last part of the server's address; what each one does stands in servers.py, and in the file of each guest
 HOSTS = {
@@ -52,16 +58,22 @@ def run(*command, check=True):
 
 class Network:
     def __enter__(self):
-        self.server, self.client = (f"mtrec{os.getpid()}{side}" for side in "sc")
+        self.server, self.client, self.middle = (f"mtrec{os.getpid()}{side}" for side in "scm")
         self.made = []
         try:
-            for space in (self.server, self.client):
+            for space in (self.server, self.client, self.middle):
                 run("ip", "netns", "add", space)
                 self.made.append(space)
-            run("ip", "link", "add", "tap", "netns", self.server, "type", "veth", "peer", "name", "tap",
-                "netns", self.client)
-            self._set_up(self.server, HOSTS.values())
-            self._set_up(self.client, [CLIENT])
+                run("ip", "-n", space, "link", "set", "lo", "up")
+            hosts, client = self._addresses(HOSTS.values()), self._addresses([CLIENT])
+            self._join("tap", (self.server, hosts), (self.client, client))
+            self._join("near", (self.client, [f"{NEAR}.{CLIENT}/24"]), (self.middle, [f"{NEAR}.1/24"]))
+            self._join("far", (self.server, [f"{BEYOND}/24"]), (self.middle, [f"{FAR}.1/24"]))
+            run("ip", "-n", self.client, "route", "add", f"{FAR}.0/24", "via", f"{NEAR}.1")
+            run("ip", "-n", self.server, "route", "add", f"{NEAR}.0/24", "via", f"{FAR}.1")
+            for link in ("near", "far"):
+                run("ip", "-n", self.middle, "rule", "add", "iif", link, "lookup", "100")
+            run("ip", "-n", self.middle, "route", "add", "local", "default", "dev", "lo", "table", "100")
         except BaseException:
             self.__exit__()
             raise
@@ -71,16 +83,20 @@ class Network:
         for space in self.made:  # the veth pair goes with its namespaces
             run("ip", "netns", "del", space, check=False)
 
-    def _set_up(self, space, hosts):
-        ip = ["ip", "-n", space]
-        run(*ip, "link", "set", "lo", "up")
-        # A sender that offloads hands over frames of 64 KiB with half a checksum: no wire shows those.
-        for offload in OFFLOADS:
-            run(*self.inside(space, "ethtool", "-K", "tap", offload, "off"), check=False)
-        run(*ip, "link", "set", "tap", "up")
-        for last in hosts:
-            run(*ip, "addr", "add", f"192.0.2.{last}/24", "dev", "tap")
-            run(*ip, "addr", "add", f"2001:db8:25::{last}/64", "dev", "tap", "nodad")
+    @staticmethod
+    def _addresses(hosts):
+        return [place for last in hosts for place in (f"192.0.2.{last}/24", f"2001:db8:25::{last}/64")]
+
+    def _join(self, link, *ends):
+        (one, _), (other, _) = ends
+        run("ip", "link", "add", link, "netns", one, "type", "veth", "peer", "name", link, "netns", other)
+        for space, places in ends:
+            # A sender that offloads hands over frames of 64 KiB with half a checksum: no wire shows those.
+            for offload in OFFLOADS:
+                run(*self.inside(space, "ethtool", "-K", link, offload, "off"), check=False)
+            run("ip", "-n", space, "link", "set", link, "up")
+            for place in places:
+                run("ip", "-n", space, "addr", "add", place, "dev", link, *(["nodad"] if ":" in place else []))
 
     @staticmethod
     def inside(space, *command, name="localhost"):
@@ -90,6 +106,9 @@ class Network:
 
     def on_server(self, *command):
         return self.inside(self.server, *command, name=SERVER_NAME)
+
+    def on_middle(self, *command):
+        return self.inside(self.middle, *command)
 
     def on_client(self, *command):
         return self.inside(self.client, *command, name=CLIENT_NAME)

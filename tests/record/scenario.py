@@ -34,6 +34,8 @@ class Session:
     fails: bool = False  # the client ends with an error, as it should
     greets: bool = True  # the server's first line is in clear
     server: list | None = None  # a server that lives for this session only
+    proxy: str = ""  # the session leads through the middle, where this happens to it: one of proxy.MODES
+    far: dict | None = None  # the truth behind the middle, where `truth` is the one before it
 
 
 @dataclass
@@ -44,6 +46,11 @@ class Scenario:
     capture: list = field(default_factory=lambda: ["-i", "tap"])  # how tcpdump listens
     convert: str = ""  # how the file is turned into another kind of file; see convert.py
     guest: str = ""  # the server that has to be started for it, if it is one of servers.GUESTS
+
+    @property
+    def is_tampered(self):
+        """Recorded on both sides of the middle, as NAME-near and NAME-far."""
+        return any(session.proxy for session in self.sessions)
 
 
 def python(script, *words):
@@ -103,6 +110,19 @@ LOGIN = [f"> a1 LOGIN {ANNA} {GOOD}", "< a1 OK"]
 LOGOUT = ["> a9 LOGOUT", "< a9 OK"]
 PASS = [f"> USER {ANNA}", "< +OK", f"> PASS {GOOD}", "< +OK"]
 POP_BYE = ["> QUIT", "< +OK"]
+
+
+# Postfix names the version, and sums up each session at its end.
+T12, T13 = r"TLSv1\.2 with cipher", r"TLSv1\.3 with cipher"
+
+
+def ended(counts):
+    return rf"disconnect from .* {counts}\b.*commands="
+
+
+# Dovecot names the user in "Login:" and says "Disconnected:" or "Aborted login" where nobody logged in.
+IN = r"Login: .*rport="
+OUT = r"(Disconnected|Aborted login|Login aborted).*rport="
 
 
 def smtp_auth(mechanism, user, password):

@@ -8,8 +8,8 @@ command, the truth about it, and patterns that the servers' logs must match for 
 from network import CLIENT_NAME, address
 from network import SERVER_NAME as NAME
 from opinions import OPINIONS
-from scenario import (ANNA, BAD, BELA, BELA_GOOD, BYE, ENVELOPE, GOOD, HELLO, HERE, LOGIN, LOGOUT, MAIL,
-                      PLAIN_BAD, PLAIN_GOOD, POP_BYE, Scenario, Session, answer, blob, curl, deflated,
+from scenario import (ANNA, BAD, BELA, BELA_GOOD, BYE, ENVELOPE, GOOD, HELLO, HERE, IN, LOGIN, LOGOUT, MAIL, OUT,
+                      PLAIN_BAD, PLAIN_GOOD, POP_BYE, T12, T13, Scenario, Session, answer, blob, curl, deflated, ended,
                       library, login, openssl, smtp_auth, swaks, talk, upload)
 from truth import (CLEAR_AFTER_ACCEPT, DONE_UNASKED, FAILED_UNASKED, NOT_OFFERED, REFUSED, REFUSED_UNASKED,
                    REFUSED_UNOFFERED, UNASKED, UNUSED, broken_off, clear, implicit, upgraded)
@@ -18,13 +18,6 @@ SMTP, SMTP6 = address("main"), address("main", 6)
 BOX, BOX6 = SMTP, SMTP6
 NOTLS, BROKEN, TLS13, STRICT = address("notls"), address("broken"), address("tls13"), address("strict")
 OTHER = address("other")
-T12, T13 = r"TLSv1\.2 with cipher", r"TLSv1\.3 with cipher"
-
-
-def ended(counts):
-    """Postfix sums up each session at its end."""
-    return rf"disconnect from .* {counts}\b.*commands="
-
 
 SMTP_CLEAR = [
     Scenario("smtp-clear-offered-unused", "a mail in clear though STARTTLS is offered", [
@@ -218,11 +211,6 @@ SMTP_AUTH = [
                 clear("smtp", 587, NOT_OFFERED, auth=[("PLAIN", "success")], messages=1, ip=6),
                 [ended("auth=1 .*data=1")])]),
 ]
-
-# Dovecot names the user in "Login:" and says "Disconnected:" or "Aborted login" where nobody logged in.
-IN = r"Login: .*rport="
-OUT = r"(Disconnected|Aborted login|Login aborted).*rport="
-
 
 IMAP = [
     Scenario("imap-clear-empty-box", "LOGIN in clear, an empty mailbox", [

@@ -17,6 +17,7 @@ import time
 from courier import Courier
 from cyrus import Cyrus
 from exim import Exim
+from network import BEYOND
 from network import SERVER_NAME as NAME
 from network import address, run
 from opensmtpd import OpenSmtpd
@@ -25,12 +26,12 @@ from wait import wait_for
 BANNER = f"{NAME} ESMTP Postfix (Debian/GNU)"
 
 
-def make_certificates(folder):
+def make_certificates(folder, authority="Example Test CA"):
     """A small authority and one server certificate; clients that check know neither."""
     def openssl(*words):
         run("openssl", *words)
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"]
-    openssl("req", "-x509", *curve, "-days", "3650", "-subj", "/O=Example/CN=Example Test CA",
+    openssl("req", "-x509", *curve, "-days", "3650", "-subj", f"/O=Example/CN={authority}",
             "-keyout", f"{folder}/ca.key", "-out", f"{folder}/ca.pem")
     openssl("req", *curve, "-subj", f"/O=Example/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}",
             "-keyout", f"{folder}/server.key", "-out", f"{folder}/server.csr")
@@ -127,6 +128,7 @@ class Postfix:
     @staticmethod
     def _listeners():
         rows = [(address(host, ip), port, options) for host, port, options in LISTENERS for ip in (4, 6)]
+        rows.append((BEYOND, 25, []))
         for where, port, options in rows:
             where = f"[{where}]" if ":" in where else where
             text = "".join(f" -o {option}" for option in options)
@@ -212,7 +214,7 @@ service lmtp {
 
 # One row per instance: name, addresses, settings that differ.
 INSTANCES = [
-    ("main", [address("main"), address("main", 6)], ""),
+    ("main", [address("main"), address("main", 6), BEYOND], ""),
     ("notls", [address("notls"), address("notls", 6)], "ssl = no\n"),
     ("tls13", [address("tls13")], "ssl_min_protocol = TLSv1.3\n"),
     ("strict", [address("strict")], "disable_plaintext_auth = yes\n"),
@@ -262,6 +264,8 @@ class Servers:
         self.tls = tls = self.folder / "tls"
         tls.mkdir()
         make_certificates(tls)
+        (self.folder / "other-tls").mkdir()
+        make_certificates(self.folder / "other-tls", "Another Test CA")  # of the man in the middle
         accounts = self.folder / "users"
         accounts.write_text("".join(f"{user}:{{PLAIN}}{word}\n" for user, word in users.items()))
         self.dovecots = [Dovecot(network, self.folder / f"dovecot-{name}", name, listen, settings, tls, self.mail,
