@@ -113,8 +113,8 @@ OPENSMTPD_TABLE = guests(
                 smtpd_mail("ESMTP")),
         Session(talk(SMTPD, 25, "< 220 ", "> HELO client.example.org", "< 250 ", *ENVELOPE, *BODY, *BYE),
                 clear(25, UNASKED, messages=1), smtpd_mail("SMTP"))]),
-    ("starttls-failed", "accepted, but the server cannot use its key: it hangs up behind its hello in TLS 1.3, and says "
-     "so by an alert in TLS 1.2", [
+    ("starttls-failed", "accepted, but the server cannot use its key: it hangs up behind its hello in TLS 1.3, and "
+     "says so by an alert in TLS 1.2", [
         Session(talk(SMTPD, 25, *HELLO, "> STARTTLS", "< 220 ", "! tls 1.3"), broken_off(25, version="1.3"),
                 [CAME, NO_KEY], fails=True),
         Session(talk(SMTPD, 587, *HELLO, "> STARTTLS", "< 220 ", "! tls 1.2"), broken_off(587, version="1.2"),

@@ -11,6 +11,7 @@ from opinions import OPINIONS
 from scenario import (ANNA, BAD, BELA, BELA_GOOD, BYE, ENVELOPE, GOOD, HELLO, HERE, IN, LOGIN, LOGOUT, MAIL, OUT,
                       PLAIN_BAD, PLAIN_GOOD, POP_BYE, T12, T13, Scenario, Session, answer, blob, curl, deflated, ended,
                       library, login, openssl, smtp_auth, swaks, talk, upload)
+from tampering import TAMPERING
 from truth import (CLEAR_AFTER_ACCEPT, DONE_UNASKED, FAILED_UNASKED, NOT_OFFERED, REFUSED, REFUSED_UNASKED,
                    REFUSED_UNOFFERED, UNASKED, UNUSED, broken_off, clear, implicit, upgraded)
 
@@ -464,4 +465,5 @@ FORMATS = [
              convert="qinq"),
 ]
 
-SCENARIOS = [*SMTP_CLEAR, *SMTP_STARTTLS, *SMTP_IMPLICIT, *SMTP_AUTH, *IMAP, *POP3, *NOT_MAIL, *FORMATS, *OPINIONS]
+SCENARIOS = [*SMTP_CLEAR, *SMTP_STARTTLS, *SMTP_IMPLICIT, *SMTP_AUTH, *IMAP, *POP3, *NOT_MAIL, *FORMATS, *OPINIONS,
+             *TAMPERING]

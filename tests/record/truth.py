@@ -18,6 +18,9 @@ FAILED_UNASKED = starttls(None, True, "accepted", "failed")
 REFUSED = starttls(True, True, "refused", "refused")
 REFUSED_UNOFFERED = starttls(False, True, "refused", "refused")
 REFUSED_UNASKED = starttls(None, True, "refused", "refused")
+MASKED = starttls(False, False, None, "stripped")  # something is written over where it should stand
+MASKED_COMMAND = starttls(True, False, None, "stripped")
+WITHHELD = starttls(False, False, None, "stripped")  # no trace, but the server offered it before
 CLEAR_AFTER_ACCEPT = starttls(True, True, "accepted", "cleartext_after_accept")
 
 
@@ -27,6 +30,9 @@ ANOMALIES = [
     (REFUSED_UNOFFERED, "requested_not_offered"),
     (FAILED, "tls_failed"),
     (FAILED_UNASKED, "tls_failed"),
+    (MASKED, "starttls_masked"),
+    (MASKED_COMMAND, "starttls_masked"),
+    (WITHHELD, "starttls_withheld"),
     (CLEAR_AFTER_ACCEPT, "cleartext_after_accept"),
 ]
 
