@@ -458,14 +458,18 @@ static void write_logins(void)
 	    {"pop3", "+OK x\r\n", "AUTH PLAIN "},
 	};
 
-	for (size_t i = 0; i < MT_ARRAY_LEN(logins); i++) {
-		begin();
-		add_byte(0);
-		add_piece(MT_TO_CLIENT, mt_span_text(logins[i].greeting));
-		add_piece(MT_TO_SERVER, mt_span_text(logins[i].login));
-		add((uint8_t[]){FUZZ_MARK, FUZZ_SECRET, '\r', '\n'}, 4);
-		end_nth(logins[i].fuzzer, "login.%zu", i);
-	}
+	for (size_t i = 0; i < MT_ARRAY_LEN(logins); i++)
+		for (unsigned cut = 0; cut < 2; cut++) {
+			/* Only a line that comes in pieces is copied anywhere. */
+			enum conversation_manner manner = cut ? CONVERSATION_BYTEWISE : CONVERSATION_AS_SENT;
+
+			begin();
+			add_byte(0);
+			add_piece(MT_TO_CLIENT, mt_span_text(logins[i].greeting));
+			add_piece(conversation_op(manner, MT_TO_SERVER), mt_span_text(logins[i].login));
+			add((uint8_t[]){FUZZ_MARK, FUZZ_SECRET, '\r', '\n'}, 4);
+			end_nth(logins[i].fuzzer, "login.%zu.%u", i, cut);
+		}
 }
 
 static void forget_list(const char *folder, const char *name)

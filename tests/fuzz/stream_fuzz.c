@@ -8,7 +8,7 @@
 #include "fuzz.h"
 #include "stream.h"
 
-#define PLACES	    (1 << 17)
+#define PLACES	    (1 << 18)
 #define BEGIN	    (PLACES / 2) /* where a stream begins: a soft base may move down from there */
 #define FAR_BYTES   (1 << 30)	 /* stream.h: more than that from next is refused */
 #define SOFT_ROOM   (64 * 1024)	 /* stream.h: set_base */
@@ -67,11 +67,12 @@ static bool is_in_hand(int place)
 	return model.state[place] == HELD || model.state[place] == IN_PLACE;
 }
 
+/* Below next nothing is in hand. */
 static int count(enum place state)
 {
 	int n = 0;
 
-	for (int p = model.low; p < model.high; p++)
+	for (int p = model.next; p < model.high; p++)
 		n += model.state[p] == state;
 	return n;
 }
@@ -81,7 +82,7 @@ static void keep(enum place from, enum place to, uint64_t refused)
 {
 	uint64_t kept = (uint64_t)count(from) - refused;
 
-	for (int p = model.low; p < model.high; p++)
+	for (int p = model.next; p < model.high; p++)
 		if (model.state[p] == from)
 			model.state[p] = kept > 0 ? (kept--, to) : UNSEEN;
 }
@@ -142,7 +143,7 @@ static int model_put(int from, struct mt_span bytes, const struct mt_segment *se
 static void put(struct mt_span *rest)
 {
 	uint8_t how = fuzz_byte(rest), bytes[PAYLOAD_MAX];
-	int from = model.next + (int16_t)fuzz_word(rest) / 4;
+	int from = model.next + (int16_t)fuzz_word(rest) / ((how & 16) != 0 ? 1 : 4);
 	size_t len = (how & 1) != 0 ? fuzz_word(rest) % (PAYLOAD_MAX + 1) : fuzz_byte(rest) % 32u;
 	struct mt_segment segment = {.has_ack = (how & 2) != 0, .ack = how >> 5, .time_ns = model.put};
 	uint64_t refused;
