@@ -16,6 +16,7 @@
 #define NAP_NS		  1000000 /* between two looks at the rings, live */
 #define NAP_REPLAY_NS	  100000  /* a replay's end should not wait for a sleeper */
 #define STATS_PER_SECOND  10
+#define SHOWS_PER_SECOND  1000 /* of the counters: a busy thread takes many turns in a millisecond */
 #define REPORTS_AT_A_TIME 64
 #define CERTIFICATES	  1024	/* remembered: a site talks to fewer servers than that in an hour */
 #define WAIT_SECONDS	  1	/* live: a record waits for its place at least so long, at most twice */
@@ -345,6 +346,7 @@ static void publish(struct mt_control *control)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
+	control->shown_tsc = rte_rdtsc();
 	mt_counters_publish(control->block, control->cells,
 			    (uint64_t)now.tv_sec * MT_NS_PER_SECOND + (uint64_t)now.tv_nsec);
 }
@@ -372,7 +374,8 @@ static void turn(struct mt_control *control)
 	say_trouble(control);
 	if (rte_rdtsc() - control->stats_tsc > rte_get_tsc_hz() / STATS_PER_SECOND)
 		count_ports(control);
-	publish(control);
+	if (rte_rdtsc() - control->shown_tsc >= rte_get_tsc_hz() / SHOWS_PER_SECOND)
+		publish(control);
 	if (is_idle) {
 		mt_record_sink_flush(control->sink);
 		nanosleep(&nap, NULL);

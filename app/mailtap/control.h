@@ -36,6 +36,7 @@ struct mt_control {
 	uint64_t tick_tsc;   /* when that was */
 	uint64_t written_ns; /* over_ns of the latest session written */
 	uint64_t stats_tsc;  /* when the devices were last asked */
+	uint64_t shown_tsc;  /* when the counters were last published */
 	struct mt_supervisor supervisor;
 	bool is_interrupted; /* a signal ended the run */
 };
