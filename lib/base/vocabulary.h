@@ -138,6 +138,18 @@
 	X(ANOMALY, CERTIFICATE_CHANGED, "certificate_changed")                                               \
 	X(ANOMALY, CLEARTEXT_RETRY, "cleartext_retry")
 
+/* What is worth a count, and is no anomaly of the record's closed list. */
+#define MT_NOTE_LIST(X)                                                                                      \
+	X(NOTE, EARLY_TALKER, "early_talker") /* SMTP: the client did not wait for the greeting */           \
+	X(NOTE, EARLY_HELLO, "early_hello")   /* a TLS hello was sent before STARTTLS was answered */        \
+	X(NOTE, HELO_ONLY, "helo_only")	      /* SMTP: HELO was accepted and no EHLO was */                  \
+	X(NOTE, REQUIRETLS_IN_CLEAR,                                                                         \
+	  "requiretls_in_clear") /* SMTP: offered or asked for where there is no TLS */                      \
+	X(NOTE, ALERT_BEFORE_LOGIN, "alert_before_login") /* IMAP: a text that clients show their user */    \
+	X(NOTE, REFERRAL_BEFORE_LOGIN,                                                                       \
+	  "referral_before_login")			/* IMAP: another server that clients may turn to */  \
+	X(NOTE, DATA_BEFORE_LOGIN, "data_before_login") /* IMAP: what stands in nobody's mailbox yet */
+
 /* Every received packet falls under exactly one of these. */
 #define MT_VERDICT_LIST(X)                                                                                   \
 	X(VERDICT, NOT_IP, "not_ip")	   /* neither IPv4 nor IPv6 */                                       \
@@ -211,6 +223,7 @@
 	LIST(FINDING, finding)                                                                               \
 	LIST(SENDER, sender)                                                                                 \
 	LIST(ANOMALY, anomaly)                                                                               \
+	LIST(NOTE, note)                                                                                     \
 	LIST(VERDICT, verdict)                                                                               \
 	LIST(LOSS, loss)                                                                                     \
 	LIST(POLL, poll)                                                                                     \

@@ -206,6 +206,11 @@ bool mt_pending_pop(struct mt_pending *pending, const struct mt_line *reply, uin
 /** True while a command of that verb waits. */
 bool mt_pending_has(const struct mt_pending *pending, uint8_t verb);
 
+static inline void mt_dialogue_note(struct mt_mail *mail, enum mt_note note)
+{
+	mail->facts.notes |= 1u << note;
+}
+
 static inline void mt_dialogue_flag(struct mt_mail *mail, enum mt_anomaly anomaly)
 {
 	mail->facts.anomalies |= 1u << anomaly;

@@ -48,6 +48,7 @@ enum token {
 	TOKEN_STARTTLS,
 	TOKEN_LOGINDISABLED,
 	TOKEN_MASKED,
+	TOKEN_DATA,
 };
 
 static const struct mt_match_row commands[] = {
@@ -59,6 +60,11 @@ static const struct mt_match_row commands[] = {
 };
 
 static const struct mt_match_row replies[] = {
+    {TOKEN_DATA, "LIST", NULL}, /* of somebody's mailboxes (9051 7.3), and what begins with a number */
+    {TOKEN_DATA, "LSUB", NULL},
+    {TOKEN_DATA, "STATUS", NULL},
+    {TOKEN_DATA, "SEARCH", NULL},
+    {TOKEN_DATA, "FLAGS", NULL},
     {TOKEN_OK, "OK", NULL},
     {TOKEN_NO, "NO", NULL},
     {TOKEN_BAD, "BAD", NULL},
@@ -91,6 +97,7 @@ struct imap {
 	bool is_continuation;	     /* the next client line goes on with a command */
 	bool is_server_continuation; /* the next server line goes on behind a literal */
 	bool is_authenticated;
+	bool is_login_doubtful; /* bytes were lost, and a login with them for all that is known */
 };
 mt_static_assert(sizeof(struct imap) <= MT_DIALOGUE_STATE_BYTES, "must fit into struct mt_mail");
 
@@ -150,11 +157,13 @@ static void none(struct mt_turn *turn)
 
 static void lose_client(struct mt_turn *turn)
 {
+	imap_of(turn->mail)->is_login_doubtful = true;
 	imap_of(turn->mail)->is_continuation = false;
 }
 
 static void lose_server(struct mt_turn *turn)
 {
+	imap_of(turn->mail)->is_login_doubtful = true;
 	imap_of(turn->mail)->is_greeted = true;
 	imap_of(turn->mail)->is_server_continuation = false;
 	turn->mail->list.is_open = false;
@@ -409,11 +418,26 @@ static void read_capabilities(struct mt_turn *turn, struct mt_span atoms)
 	mt_dialogue_list_end(turn->mail);
 }
 
+/* What clients may believe before they know whom they talk to is of use to whoever stands in between. */
+static void note_before_login(struct mt_turn *turn, enum mt_note note)
+{
+	const struct imap *imap = imap_of(turn->mail);
+	bool is_in = imap->is_authenticated || turn->mail->facts.anomalies >> MT_ANOMALY_PREAUTH_IN_CLEAR & 1;
+	bool is_doubtful = imap->is_login_doubtful || turn->mail->is_absent[MT_TO_SERVER];
+
+	if (!is_in && !is_doubtful)
+		mt_dialogue_note(turn->mail, note);
+}
+
 /* A response code in brackets may bring the list (9051 7.1). */
 static void read_response_code(struct mt_turn *turn)
 {
 	struct mt_span code = mt_span_trim(turn->rest);
 
+	if (mt_span_begins(code, "[ALERT]"))
+		note_before_login(turn, MT_NOTE_ALERT_BEFORE_LOGIN); /* 9051 7.1 */
+	if (mt_span_begins(code, "[REFERRAL "))
+		note_before_login(turn, MT_NOTE_REFERRAL_BEFORE_LOGIN); /* 2221 4 */
 	if (!mt_span_begins(code, "[CAPABILITY "))
 		return;
 	code = mt_span_after(code, strlen("[CAPABILITY "));
@@ -441,10 +465,14 @@ static void untagged(struct mt_turn *turn)
 {
 	struct mt_span rest = turn->rest;
 
-	turn->code = token_of(turn, mt_span_word(&rest));
+	struct mt_span word = mt_span_word(&rest);
+
+	turn->code = token_of(turn, word);
 	turn->rest = rest;
 	if (turn->code == TOKEN_CAPABILITY) {
 		read_capabilities(turn, rest);
+	} else if (turn->code == TOKEN_DATA || (word.len > 0 && mt_is_digit(word.data[0]))) {
+		note_before_login(turn, MT_NOTE_DATA_BEFORE_LOGIN);
 	} else if (turn->code <= TOKEN_BYE) {
 		if (!imap_of(turn->mail)->is_greeted)
 			greet(turn);

@@ -82,6 +82,7 @@ struct mt_facts {
 	uint32_t software;    /* index of the banner file's product; 0 is "unknown" */
 	uint32_t messages;    /* SMTP accepted, POP3 retrieved, IMAP appended, in clear */
 	uint32_t anomalies;   /* bit per enum mt_anomaly */
+	uint32_t notes;	      /* bit per enum mt_note; counted, and no part of the record */
 	struct {
 		uint8_t mechanism; /* enum mt_mechanism */
 		uint8_t outcome;   /* enum mt_auth */
@@ -103,7 +104,7 @@ struct mt_facts {
 	uint16_t text_len;
 	char text[MT_MAIL_TEXT_MAX]; /* the store; the last member, so that a copy may stop at text_len */
 };
-mt_static_assert(MT_ANOMALY_COUNT <= 32, "a bit per anomaly");
+mt_static_assert(MT_ANOMALY_COUNT <= 32 && MT_NOTE_COUNT <= 32, "a bit each");
 
 /** The two ends of a session, told apart. */
 struct mt_mail_ends {

@@ -30,6 +30,8 @@ static void count_lists(const struct mt_facts *facts, uint64_t *cells)
 		cells[MT_CELL3(AUTH, facts->protocol, facts->auth[i].mechanism, facts->auth[i].outcome)]++;
 	for (unsigned anomaly = 0; anomaly < MT_ANOMALY_COUNT; anomaly++)
 		cells[MT_CELL2(ANOMALIES, facts->protocol, anomaly)] += facts->anomalies >> anomaly & 1;
+	for (unsigned note = 0; note < MT_NOTE_COUNT; note++)
+		cells[MT_CELL2(NOTES, facts->protocol, note)] += facts->notes >> note & 1;
 }
 
 static void count_certificate(const struct mt_facts *facts, uint64_t *cells)

@@ -383,6 +383,9 @@ static size_t read_accepted(struct mt_engine *engine, struct session *session, e
 	if (framer->line_bytes > 0 || framer->mode == MT_FRAMING_COUNT)
 		return pass_over(session, direction, chunk);
 	if (start == MT_TLS_START_HELLO || start == MT_TLS_START_ALERT) {
+		if (direction == MT_TO_SERVER && is_sent_before(mail, chunk) &&
+		    mail->facts.response == MT_RESPONSE_ACCEPTED)
+			mt_dialogue_note(mail, MT_NOTE_EARLY_HELLO);
 		begin_tls(session);
 		return read_tls(engine, session, direction, chunk);
 	}

@@ -71,7 +71,9 @@ enum {
 /** The dialogue's own part of struct mt_mail. */
 struct smtp {
 	struct mt_pending pending;
-	bool is_greeted;    /* the first reply is complete */
+	bool is_greeted;   /* the first reply is complete */
+	bool has_greeting; /* ... it was seen, and ends at: */
+	uint32_t greeting_end;
 	bool is_in_reply;   /* a multi-line reply is under way */
 	bool has_hello;	    /* EHLO or HELO came */
 	bool is_list_short; /* the list just read has one line: more of it may follow its end */
@@ -124,12 +126,47 @@ static void lose_server(struct mt_turn *turn)
 
 static void greet(struct mt_turn *turn)
 {
-	smtp_of(turn->mail)->is_greeted = true;
+	struct smtp *smtp = smtp_of(turn->mail);
+
+	smtp->is_greeted = true;
+	/* Where it stands is not known of one that was read again, once the client had shown it to be mail's.
+	 */
+	smtp->has_greeting = turn->line->bytes > 0;
+	smtp->greeting_end = turn->line->end_seq;
+	if (turn->mail->facts.has_client_line)
+		mt_dialogue_note(turn->mail, MT_NOTE_EARLY_TALKER);
+}
+
+/* The client's first line: sent before the greeting had come (5321 3.1, 4.3.1)? */
+static void hear_first(struct mt_turn *turn)
+{
+	const struct smtp *smtp = smtp_of(turn->mail);
+
+	if (smtp->has_greeting && turn->line->has_ack && mt_seq_diff(turn->line->ack, smtp->greeting_end) < 0)
+		mt_dialogue_note(turn->mail, MT_NOTE_EARLY_TALKER);
+}
+
+/* 8689 2, 4: asked for, and offered, only under TLS. What a mirror decrypts was. */
+static void note_requiretls(struct mt_turn *turn)
+{
+	if (!turn->mail->facts.has_text_after_accept)
+		mt_dialogue_note(turn->mail, MT_NOTE_REQUIRETLS_IN_CLEAR);
+}
+
+static void read_parameters(struct mt_turn *turn)
+{
+	struct mt_span rest = turn->rest, word;
+
+	while ((word = mt_span_word(&rest)).len > 0)
+		if (mt_span_is(word, "REQUIRETLS"))
+			note_requiretls(turn);
 }
 
 static void note_command(struct mt_turn *turn)
 {
 	push(turn, turn->verb);
+	if (turn->verb == VERB_MAIL)
+		read_parameters(turn);
 	if (turn->verb != VERB_EHLO && turn->verb != VERB_HELO)
 		return;
 	smtp_of(turn->mail)->has_hello = true;
@@ -152,6 +189,14 @@ static void close_list(struct mt_turn *turn)
 	if (smtp->masks > explained && turn->mail->list.is_open && !turn->mail->list.has_starttls)
 		mt_dialogue_flag(turn->mail, MT_ANOMALY_STARTTLS_MASKED);
 	mt_dialogue_list_end(turn->mail);
+	turn->mail->facts.notes &= ~(1u << MT_NOTE_HELO_ONLY);
+}
+
+/* Without EHLO nothing can be offered (3207 4). */
+static void note_helo(struct mt_turn *turn)
+{
+	if (turn->mail->facts.offered == MT_SEEN_NEVER)
+		mt_dialogue_note(turn->mail, MT_NOTE_HELO_ONLY);
 }
 
 static void drop_list(struct mt_turn *turn)
@@ -395,6 +440,8 @@ static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 	turn.rest = text;
 	mt_span_word(&turn.rest);
 	mt_dialogue_limit(mail, env, line->bytes, command_max(turn.verb));
+	if (!mail->facts.has_client_line)
+		hear_first(&turn);
 	mail->facts.has_client_line = true;
 	smtp_of(mail)->is_list_short = false;
 	mt_dialogue_step(&turn, verbs[turn.verb].send);
@@ -406,11 +453,14 @@ static void read_capability(struct mt_turn *turn)
 	uint32_t token = mt_match_first(turn->env->replies[MT_PROTOCOL_SMTP], turn->env->scratch, turn->rest);
 
 	struct smtp *smtp = smtp_of(turn->mail);
+	struct mt_span word = mt_span_word(&turn->rest);
 
 	smtp->masks += token == TOKEN_MASKED && smtp->masks < UINT8_MAX;
 	smtp->has_binarymime |= token == TOKEN_BINARYMIME;
 	smtp->has_chunking |= token == TOKEN_CHUNKING;
-	mt_dialogue_list_atom(turn->mail, turn->env, mt_span_word(&turn->rest), token == TOKEN_STARTTLS);
+	if (mt_span_is(word, "REQUIRETLS"))
+		note_requiretls(turn);
+	mt_dialogue_list_atom(turn->mail, turn->env, word, token == TOKEN_STARTTLS);
 }
 
 /* Codes that mean more than yes or no to one command. */

@@ -261,6 +261,15 @@ static void say_anomalies(struct words *words, const struct mt_facts *facts)
 	say(words, "\n");
 }
 
+static void say_notes(struct words *words, const struct mt_facts *facts)
+{
+	say(words, "notes:%s", facts->notes == 0 ? " none" : "");
+	for (unsigned i = 0; i < MT_NOTE_COUNT; i++)
+		if (facts->notes >> i & 1)
+			say(words, " %s", mt_note_name(i));
+	say(words, "\n");
+}
+
 static void say_flags(struct words *words, const struct mt_facts *facts)
 {
 	say(words, "flags:%s%s%s%s%s%s%s%s%s%s%s%s%s\n", facts->has_server_line ? " server_line" : "",
@@ -326,6 +335,7 @@ static void say_record(struct words *words, const struct watch *watch, const str
 	say_auth(words, facts);
 	say(words, "messages: %u\n", facts->messages);
 	say_anomalies(words, facts);
+	say_notes(words, facts);
 	say(words, "tls_version: %s\n", mt_tls_version_name(mt_tls_version_of(facts->tls_version)));
 	say(words, "tls_cipher: %04x\n", facts->tls_cipher);
 	say(words, "certificate: %s\n", mt_certificate_name(facts->certificate));

@@ -487,6 +487,7 @@ static void a_session_is_counted_once_everywhere(void **state)
 
 	start_counting(&counting);
 	sample_full(&report);
+	report.facts.notes = 1u << MT_NOTE_EARLY_HELLO | 1u << MT_NOTE_DATA_BEFORE_LOGIN;
 	mt_record_count(&report, counting.layout, &sample_banners, counting.cells);
 	assert_int_equal(take(&counting, MT_CELL2(SESSIONS, imap, MT_SECURITY_STARTTLS)), 1);
 	assert_int_equal(take(&counting, MT_CELL2(STARTTLS, imap, MT_OUTCOME_ESTABLISHED)), 1);
@@ -495,6 +496,8 @@ static void a_session_is_counted_once_everywhere(void **state)
 	assert_int_equal(take(&counting, MT_CELL3(AUTH, imap, MT_MECHANISM_OTHER, MT_AUTH_UNKNOWN)), 1);
 	assert_int_equal(take(&counting, MT_CELL2(ANOMALIES, imap, MT_ANOMALY_CLIENT_INJECTION)), 1);
 	assert_int_equal(take(&counting, MT_CELL2(ANOMALIES, imap, MT_ANOMALY_CLEARTEXT_RETRY)), 1);
+	assert_int_equal(take(&counting, MT_CELL2(NOTES, imap, MT_NOTE_EARLY_HELLO)), 1);
+	assert_int_equal(take(&counting, MT_CELL2(NOTES, imap, MT_NOTE_DATA_BEFORE_LOGIN)), 1);
 	assert_int_equal(take(&counting, MT_CELL1(MESSAGES, imap)), 2);
 	assert_int_equal(take(&counting, MT_CELL1(TLS_REQUIRED, imap)), 1);
 	assert_int_equal(take(&counting, MT_CELL2(TLS_SESSIONS, imap, MT_TLS_VERSION_TLS_1_3)), 1);
