@@ -15,6 +15,26 @@ void mt_dialogue_begin(struct mt_mail *mail, const struct mt_dialogue *dialogue)
 		dialogue->begin(mail);
 }
 
+enum mt_seen mt_dialogue_begins_word(struct mt_span begun, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (size_t i = 0; i < len && i < begun.len; i++)
+		if (mt_upper(begun.data[i]) != (uint8_t)word[i])
+			return MT_SEEN_NO;
+	if (begun.len <= len)
+		return MT_SEEN_NEVER;
+	uint8_t next = begun.data[len];
+	return mt_is_blank(next) || next == '\r' || next == '\n' ? MT_SEEN_YES : MT_SEEN_NO;
+}
+
+enum mt_seen mt_dialogue_either(enum mt_seen a, enum mt_seen b)
+{
+	if (a == MT_SEEN_YES || b == MT_SEEN_YES)
+		return MT_SEEN_YES;
+	return a == MT_SEEN_NO ? b : a;
+}
+
 void mt_dialogue_step(struct mt_turn *turn, unsigned event)
 {
 	const struct mt_dialogue *dialogue = turn->mail->dialogue;

@@ -51,6 +51,7 @@ struct mt_mail {
 		uint16_t offset; /* in facts.text */
 		uint8_t count;
 		bool has_starttls, is_open;
+		bool is_partial;		     /* its beginning may be missing */
 	} list;					     /* the capability list being read */
 	uint64_t state[MT_DIALOGUE_STATE_BYTES / 8]; /* the protocol's own */
 	uint8_t client_line[MT_FRAMING_LINE_TO_SERVER], server_line[MT_FRAMING_LINE_TO_CLIENT];
@@ -99,12 +100,19 @@ struct mt_dialogue {
 	uint8_t skipped[MT_DIRECTION_COUNT], gap[MT_DIRECTION_COUNT], assume;
 	/** Prepare the protocol's own state, which is zero; NULL where that will do. */
 	void (*begin)(struct mt_mail *mail);
+	/** Whether the bytes behind a gap begin a line of their own, one that is worth the guess, and not the
+	 * rest of another. MT_SEEN_NEVER where more of them must be seen. */
+	enum mt_seen (*begins_line[MT_DIRECTION_COUNT])(struct mt_span begun);
 	void (*client_line)(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line);
 	void (*server_line)(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line);
 };
 
 /** The protocol is known: begin its dialogue. */
 void mt_dialogue_begin(struct mt_mail *mail, const struct mt_dialogue *dialogue);
+/** For begins_line: is this the word, in any case, and a blank or a line's end behind it? */
+enum mt_seen mt_dialogue_begins_word(struct mt_span begun, const char *word);
+/** The stronger of two answers: yes, not yet known, no. */
+enum mt_seen mt_dialogue_either(enum mt_seen a, enum mt_seen b);
 /** Do what the table says for the event, and go where it says. */
 void mt_dialogue_step(struct mt_turn *turn, unsigned event);
 /** A body ended at its dot, or counted bytes (literal, chunk) are through. end has no text. */
@@ -138,6 +146,8 @@ void mt_dialogue_client_name(struct mt_mail *mail, const struct mt_mail_env *env
 
 /** A capability list: begin, atoms, end. Until end the old list stands; a list that a gap cuts is dropped. */
 void mt_dialogue_list_begin(struct mt_mail *mail);
+/** Lines of the list may be missing: it says that STARTTLS is offered if it is in there, and nothing else. */
+void mt_dialogue_list_doubt(struct mt_mail *mail);
 /** The list that has just ended goes on. */
 void mt_dialogue_list_reopen(struct mt_mail *mail);
 void mt_dialogue_list_atom(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span atom,
@@ -186,8 +196,10 @@ struct mt_pending {
 		uint32_t ack;	    /* what the client had of the server when it sent the last of them */
 	} entry[MT_DIALOGUE_PENDING_MAX];
 	uint8_t first, count;
-	bool is_uncertain; /* bytes were lost: replies are paired by what acknowledgements prove */
-	bool has_proof;	   /* a reply has acknowledged its command: from then on, one that does not is none */
+	uint32_t answered_ack; /* ack of the command popped last: where its reply begins, unless something is
+				  missing */
+	bool is_uncertain;     /* bytes were lost: replies are paired by what acknowledgements prove */
+	bool has_proof; /* a reply has acknowledged its command: from then on, one that does not is none */
 };
 
 /**

@@ -75,6 +75,12 @@ void mt_dialogue_list_begin(struct mt_mail *mail)
 	mail->list.count = 0;
 	mail->list.has_starttls = false;
 	mail->list.is_open = true;
+	mail->list.is_partial = false;
+}
+
+void mt_dialogue_list_doubt(struct mt_mail *mail)
+{
+	mail->list.is_partial = true;
 }
 
 void mt_dialogue_list_reopen(struct mt_mail *mail)
@@ -116,6 +122,12 @@ void mt_dialogue_list_end(struct mt_mail *mail)
 	if (!mail->list.is_open)
 		return;
 	mail->list.is_open = false;
+	if (mail->list.is_partial) {
+		facts->text_len = mail->list.offset;
+		if (mail->list.has_starttls)
+			facts->offered = MT_SEEN_YES;
+		return;
+	}
 	struct mt_text list = {mail->list.offset, (uint16_t)(facts->text_len - mail->list.offset)};
 	struct mt_text *old = &facts->capabilities;
 

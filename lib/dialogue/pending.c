@@ -86,6 +86,7 @@ bool mt_pending_pop(struct mt_pending *pending, const struct mt_line *reply, uin
 	if (pending->count == 0)
 		return false;
 	*ret_verb = pending->entry[pending->first].verb;
+	pending->answered_ack = pending->entry[pending->first].ack;
 	if (--pending->entry[pending->first].times == 0)
 		drop_first(pending);
 	return true;

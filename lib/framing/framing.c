@@ -207,6 +207,7 @@ static enum mt_framing_event read_line(struct mt_framer *framer, struct mt_span 
 	struct mt_span raw = mt_span(bytes.data, lf == NULL ? bytes.len : (size_t)(lf - bytes.data));
 
 	*taken = lf == NULL ? bytes.len : raw.len + 1;
+	framer->is_at_gap = false;
 	if (framer->is_resyncing) {
 		framer->is_resyncing = lf == NULL;
 		return lf == NULL ? MT_FRAMING_MORE : MT_FRAMING_SKIPPED;
@@ -296,6 +297,13 @@ void mt_framer_gap(struct mt_framer *framer, uint32_t missing_bytes)
 		framer->mode = MT_FRAMING_LINES;
 	mt_framer_wipe(framer);
 	framer->is_resyncing = true;
+	framer->is_at_gap = true;
+}
+
+void mt_framer_resume(struct mt_framer *framer)
+{
+	framer->is_resyncing = false;
+	framer->is_at_gap = false;
 }
 
 void mt_framer_set(struct mt_framer *framer, enum mt_framing_mode mode, uint64_t count)

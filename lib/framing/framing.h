@@ -47,6 +47,7 @@ struct mt_framer {
 	uint8_t words_shown;  /* to_client: words shown of a line; 0 all */
 	bool has_literals;    /* IMAP: look for {n} at line ends */
 	bool is_resyncing;    /* a gap: what comes before the next line end is dropped */
+	bool is_at_gap;	      /* ... and nothing has been read behind it */
 	bool is_sealed;	      /* nothing more of the straddling line may be shown */
 	uint8_t brace;	      /* how much of {n} the straddling line ends in */
 	bool has_sign;	      /* ... with a + or - before the closing brace */
@@ -104,6 +105,9 @@ bool mt_framer_is_over_limit(const struct mt_framer *framer);
 /** Bytes are missing: drop the line under way and the rest of it. In COUNT mode missing bytes are counted
  * off. */
 void mt_framer_gap(struct mt_framer *framer, uint32_t missing_bytes);
+
+/** What stands behind the gap is known to begin a line: nothing is dropped. Only where is_at_gap. */
+void mt_framer_resume(struct mt_framer *framer);
 
 /** How to read from here on. count is for MT_FRAMING_COUNT; 0 of it skips nothing and stays with lines. */
 void mt_framer_set(struct mt_framer *framer, enum mt_framing_mode mode, uint64_t count);

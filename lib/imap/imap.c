@@ -524,6 +524,34 @@ static void tagged(struct mt_turn *turn, struct mt_span word)
 	read_response_code(turn);
 }
 
+/* A tag and this word behind it. */
+static enum mt_seen begins_tagged(struct mt_span begun, const char *word)
+{
+	size_t tag = 0;
+
+	while (tag < begun.len && begun.data[tag] > ' ' && begun.data[tag] < 0x7f)
+		tag++;
+	if (tag == begun.len)
+		return MT_SEEN_NEVER;
+	return tag > 0 && begun.data[tag] == ' '
+		   ? mt_dialogue_begins_word(mt_span_after(begun, tag + 1), word)
+		   : MT_SEEN_NO;
+}
+
+static enum mt_seen begins_command(struct mt_span begun)
+{
+	return begins_tagged(begun, "STARTTLS");
+}
+
+static enum mt_seen begins_reply(struct mt_span begun)
+{
+	enum mt_seen answer = mt_dialogue_begins_word(begun, "*");
+
+	answer = mt_dialogue_either(answer, begins_tagged(begun, "OK"));
+	answer = mt_dialogue_either(answer, begins_tagged(begun, "NO"));
+	return mt_dialogue_either(answer, begins_tagged(begun, "BAD"));
+}
+
 static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line)
 {
 	struct imap *imap = imap_of(mail);
@@ -561,6 +589,7 @@ const struct mt_dialogue mt_imap_dialogue = {
     .gap = {[MT_TO_SERVER] = EVENT_GAP_CLIENT, [MT_TO_CLIENT] = EVENT_GAP_SERVER},
     .assume = EVENT_ASSUME,
     .begin = begin,
+    .begins_line = {[MT_TO_SERVER] = begins_command, [MT_TO_CLIENT] = begins_reply},
     .client_line = client_line,
     .server_line = server_line,
 };

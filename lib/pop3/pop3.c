@@ -340,6 +340,17 @@ static enum event reply_event(struct pop3 *pop3, struct mt_turn *turn)
 	return turn->code == TOKEN_OK ? verbs[verb].ok : verbs[verb].no;
 }
 
+static enum mt_seen begins_command(struct mt_span begun)
+{
+	return mt_dialogue_begins_word(begun, "STLS");
+}
+
+static enum mt_seen begins_reply(struct mt_span begun)
+{
+	return mt_dialogue_either(mt_dialogue_begins_word(begun, "+OK"),
+				  mt_dialogue_begins_word(begun, "-ERR"));
+}
+
 static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line)
 {
 	struct pop3 *pop3 = pop3_of(mail);
@@ -375,6 +386,7 @@ const struct mt_dialogue mt_pop3_dialogue = {
     .skipped = {[MT_TO_SERVER] = MT_EVENT_NONE, [MT_TO_CLIENT] = EVENT_SKIPPED},
     .gap = {[MT_TO_SERVER] = EVENT_GAP_CLIENT, [MT_TO_CLIENT] = EVENT_GAP_SERVER},
     .assume = EVENT_ASSUME,
+    .begins_line = {[MT_TO_SERVER] = begins_command, [MT_TO_CLIENT] = begins_reply},
     .client_line = client_line,
     .server_line = server_line,
 };

@@ -149,6 +149,27 @@ static bool may_be_mail(const struct session *session, enum mt_direction directi
 	return result.answer != MT_IDENTIFY_NO;
 }
 
+#define LINE_BEGIN_BYTES 64 /* of what stands behind a gap, to tell whether it begins a line */
+
+/* What stands behind a gap may begin a line, such as the very answer that is waited for (mistake 4). Result
+ * false where more of it must come before that is known. */
+static bool settle_gap(struct mt_engine *engine, struct session *session, enum mt_direction direction)
+{
+	const struct mt_dialogue *dialogue = session->mail.dialogue;
+	struct mt_framer *framer = &session->mail.framer[direction];
+	uint8_t first[LINE_BEGIN_BYTES];
+
+	if (dialogue == NULL || framer->mode != MT_FRAMING_LINES)
+		return true;
+	size_t len = mt_stream_look(&session->side[direction].stream, &engine->pieces, first, sizeof(first));
+	enum mt_seen answer = dialogue->begins_line[direction](mt_span(first, len));
+	if (answer == MT_SEEN_NEVER && len < sizeof(first) && !session->is_draining)
+		return false;
+	if (answer == MT_SEEN_YES)
+		mt_framer_resume(framer);
+	return true;
+}
+
 /* Lines, bodies and what lies between, as the framer cuts them. */
 static size_t read_lines(struct mt_engine *engine, struct session *session, enum mt_direction direction,
 			 const struct mt_chunk *chunk)
@@ -157,6 +178,9 @@ static size_t read_lines(struct mt_engine *engine, struct session *session, enum
 	struct mt_framer *framer = &mail->framer[direction];
 	struct mt_line line;
 	size_t taken;
+
+	if (mt_unlikely(framer->is_at_gap) && !settle_gap(engine, session, direction))
+		return 0;
 	enum mt_framing_event event = mt_framer_read(framer, chunk->bytes, chunk->seq, chunk->ack,
 						     chunk->has_ack, chunk->time_ns, &taken, &line);
 

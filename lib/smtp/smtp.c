@@ -75,6 +75,7 @@ struct smtp {
 	bool has_greeting; /* ... it was seen, and ends at: */
 	uint32_t greeting_end;
 	bool is_in_reply;   /* a multi-line reply is under way */
+	bool is_cut;	    /* ... and bytes before its lines are missing, its own or others' */
 	bool has_hello;	    /* EHLO or HELO came */
 	bool is_list_short; /* the list just read has one line: more of it may follow its end */
 	bool is_known;	    /* the reply answers a known command: */
@@ -119,6 +120,7 @@ static void lose_server(struct mt_turn *turn)
 
 	smtp->pending.is_uncertain = true;
 	smtp->is_in_reply = false;
+	smtp->is_cut = true;
 	smtp->is_list_short = false;
 	smtp->is_greeted = true;
 	turn->mail->list.is_open = false;
@@ -186,7 +188,8 @@ static void close_list(struct mt_turn *turn)
 	/* BINARYMIME is offered with CHUNKING alone (3030 3): where that is missing, one mask hides it. */
 	unsigned explained = smtp->has_binarymime && !smtp->has_chunking;
 
-	if (smtp->masks > explained && turn->mail->list.is_open && !turn->mail->list.has_starttls)
+	if (smtp->masks > explained && turn->mail->list.is_open && !turn->mail->list.is_partial &&
+	    !turn->mail->list.has_starttls)
 		mt_dialogue_flag(turn->mail, MT_ANOMALY_STARTTLS_MASKED);
 	mt_dialogue_list_end(turn->mail);
 	turn->mail->facts.notes &= ~(1u << MT_NOTE_HELO_ONLY);
@@ -503,6 +506,9 @@ static void open_list(struct mt_turn *turn, bool goes_on)
 	smtp->has_binarymime = smtp->has_chunking = false;
 	if (!goes_on) {
 		mt_dialogue_list_begin(turn->mail);
+		/* Behind a gap it is whole where it begins right behind what the client had when it asked. */
+		if (smtp->is_cut && turn->line->seq != smtp->pending.answered_ack)
+			mt_dialogue_list_doubt(turn->mail);
 		return;
 	}
 	mt_dialogue_list_reopen(turn->mail);
@@ -575,6 +581,22 @@ static bool read_code(struct mt_span text, uint32_t *code, bool *is_last)
 	return true;
 }
 
+static enum mt_seen begins_command(struct mt_span begun)
+{
+	return mt_dialogue_begins_word(begun, "STARTTLS");
+}
+
+static enum mt_seen begins_reply(struct mt_span begun)
+{
+	for (size_t i = 0; i < 3 && i < begun.len; i++)
+		if (!mt_is_digit(begun.data[i]))
+			return MT_SEEN_NO;
+	if (begun.len < 4)
+		return MT_SEEN_NEVER;
+	bool is_code = begun.data[0] >= '2' && begun.data[0] <= '5' && begun.data[1] <= '5'; /* 5321 4.2 */
+	return is_code && strchr("- \t\r\n", begun.data[3]) != NULL ? MT_SEEN_YES : MT_SEEN_NO;
+}
+
 static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line)
 {
 	struct smtp *smtp = smtp_of(mail);
@@ -596,6 +618,7 @@ static void server_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 	smtp->is_in_reply = !is_last;
 	if (!is_last)
 		return;
+	smtp->is_cut = false;
 	turn.verb = smtp->verb;
 	mt_dialogue_step(&turn, reply_event(smtp, turn.code));
 }
@@ -612,6 +635,7 @@ const struct mt_dialogue mt_smtp_dialogue = {
     .skipped = {[MT_TO_SERVER] = EVENT_SKIPPED, [MT_TO_CLIENT] = MT_EVENT_NONE},
     .gap = {[MT_TO_SERVER] = EVENT_GAP_CLIENT, [MT_TO_CLIENT] = EVENT_GAP_SERVER},
     .assume = EVENT_ASSUME,
+    .begins_line = {[MT_TO_SERVER] = begins_command, [MT_TO_CLIENT] = begins_reply},
     .client_line = client_line,
     .server_line = server_line,
 };
