@@ -41,7 +41,7 @@ static inline int release(void **state)
 	return 0;
 }
 
-static inline void create(uint32_t flows, uint32_t sessions)
+static inline void create_with(uint32_t flows, uint32_t sessions, size_t reassembly_bytes)
 {
 	struct mt_engine_config config = {.shared = &shared,
 					  .secret = {{1, 2}},
@@ -49,11 +49,16 @@ static inline void create(uint32_t flows, uint32_t sessions)
 					  .emit = receiver,
 					  .flows = flows,
 					  .dialogues = sessions,
-					  .reassembly_bytes = 256 * 1024,
+					  .reassembly_bytes = reassembly_bytes,
 					  .timeout_ns = TIMEOUT};
 
 	memset(cells, 0, sizeof(cells));
 	assert_int_equal(mt_engine_create(&engine, &config), 0);
+}
+
+static inline void create(uint32_t flows, uint32_t sessions)
+{
+	create_with(flows, sessions, 256 * 1024);
 }
 
 static inline void assert_wiped(const struct mt_pool *pool)
