@@ -83,8 +83,8 @@ struct mt_flow {
 	uint64_t last_seen_ns;	 /* time of the last packet */
 	uint64_t bytes[2];	 /* by sending side: IP-layer bytes seen from the first payload on */
 	uint32_t pkts[2];	 /* by sending side: frames */
-	uint32_t end_seq[2];	 /* by sending side, where has_end says so: behind its last byte, seen or
-				    acknowledged; where has_fin says so, the number of its FIN */
+	uint32_t end_seq[2];	 /* by sending side: behind its last byte, seen or acknowledged; where has_fin
+				    says     so, the number of its FIN */
 	uint32_t session;	 /* index of the session's state, in MT_FLOW_DIALOGUE */
 	uint32_t handle;	 /* the control thread's name for the record, in MT_FLOW_DECIDED */
 	uint8_t state;		 /* enum mt_flow_state */
@@ -92,7 +92,6 @@ struct mt_flow {
 	uint8_t has_fin_ack : 2; /* bit per sending side: its FIN was acknowledged */
 	uint8_t has_rst : 1;	 /* either side reset the connection */
 	uint8_t client_side : 1; /* the side that is the client */
-	uint8_t has_end : 2;	 /* bit per sending side: end_seq is known */
 	uint8_t pad[2];
 	uint32_t
 	    base; /* sequence number of the first byte of the side that began; tells a new SYN from an old */
