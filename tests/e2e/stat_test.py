@@ -157,6 +157,33 @@ def compare_report(samples, report):
     return findings
 
 
+def compare_work(samples, report):
+    """What the devices gave, the workers took; what one handed over, another took over; and what it cost them."""
+    def total(metric, **labels):
+        return sums_of(samples, metric, list(labels)).get(tuple(labels.values()), 0)
+    findings = []
+    for what, ours, told in [
+            ("packets from the devices", total("mailtap_rx_packets_total"), report["packets"]),
+            ("bytes from the devices", total("mailtap_rx_bytes_total"), report["bytes"]),
+            ("packets received", total("mailtap_received_packets_total"), report["packets"]),
+            ("bytes received", total("mailtap_received_bytes_total"), report["bytes"]),
+            ("packets taken over", total("mailtap_taken_over_packets_total"), total("mailtap_handed_over_packets_total")),
+            ("flows held at the end", total("mailtap_flows"), 0),
+            ("the control thread's packets", total("mailtap_packets_total", worker="control"), 0)]:
+        findings += [f"{what}: {ours}, expected {told}"] if ours != told else []
+    for number, worker in enumerate(report["workers"]):
+        of = {"worker": str(number)}
+        held = total("mailtap_packets_total", **of) + total("mailtap_handed_over_packets_total", **of)
+        busy = total("mailtap_cycles_total", **of, state="busy")
+        if total("mailtap_packets_total", **of) != worker["packets"] or \
+                total("mailtap_sessions_opened_total", **of) != worker["sessions"] or \
+                not math.isclose(busy, worker["busy_cycles_per_packet"] * held, rel_tol=1e-6, abs_tol=1):
+            findings.append(f"worker {number}: {held} packets in {busy} busy cycles, the report says {worker}")
+        if not total("mailtap_flows_capacity", **of):
+            findings.append(f"worker {number} has no room for flows")
+    return findings
+
+
 def count_record(record, counted):
     """Add what a record says to {metric: {(label value, ...): number}}."""
     mail, tls, protocol = record["mail"], record.get("tls") or {}, record["app_proto"]
@@ -249,7 +276,8 @@ def check(capture):
         findings += compare_made(metrics, json.loads(said["--json"].out), name)
     finally:
         (common.SHARED_MEMORY / name).unlink(missing_ok=True)
-    findings += compare_report(samples, run.report) + compare_records(samples, run.records)
+    findings += compare_report(samples, run.report) + compare_work(samples, run.report)
+    findings += compare_records(samples, run.records)
     return [f"{capture.name}: {finding}" for finding in findings]
 
 
