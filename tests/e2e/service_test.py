@@ -70,7 +70,7 @@ def check_settings():
 
 def check_manual(program):
     """Every option stands in the program's manual, and the manual is one that groff can read."""
-    page = next((common.ROOT / "app").glob(f"*/{pathlib.Path(program).name}.8"))
+    page = next((common.ROOT / "app").glob(f"*/{pathlib.Path(program).name}.[18]"))
     text = page.read_text(encoding="utf-8").replace("\\-", "-")
     done = subprocess.run(["groff", "-man", "-ww", "-Tutf8", page], capture_output=True, check=False)
     return ([f"{page.name} lacks --{option}" for option in sorted(options_of(program)) if f"--{option}" not in text] +
@@ -163,7 +163,8 @@ def check_supervision():
 def main():
     common.need("systemd-analyze", "groff")
     findings = check_units() + check_settings() + check_host()
-    findings += check_manual(common.program()) + check_manual(common.program("MAILTAP_EXPORTER"))
+    findings += [finding for variable in ("MAILTAP", "MAILTAP_EXPORTER", "MAILTAP_STAT")
+                 for finding in check_manual(common.program(variable))]
     if os.geteuid() == 0:
         findings += check_supervision()
     else:
