@@ -59,12 +59,13 @@ class Exporter:
 
     def __init__(self, *options, host="127.0.0.1"):
         words = [EXPORTER, "--listen", f"[{host}]:0" if ":" in host else f"{host}:0", *options]
-        self.process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-        first = self.process.stderr.readline()
+        # Without a buffer: what stands behind the first line is says()'s to read.
+        self.process = subprocess.Popen(words, stderr=subprocess.PIPE, bufsize=0)
+        first = self.process.stderr.readline().decode()
         found = re.fullmatch(r"mailtap-exporter: serving http://(.*):(\d+)/\n", first)
         if not found:
             self.process.kill()
-            raise RuntimeError(f"the exporter did not begin: {first}{self.process.communicate()[1]}")
+            raise RuntimeError(f"the exporter did not begin: {first}{self.process.communicate()[1].decode()}")
         self.address, self.port = found[1], int(found[2])
         self.host = host
 
@@ -83,7 +84,7 @@ class Exporter:
 
     def says(self, end=signal.SIGTERM):
         self.process.send_signal(end)
-        return self.process.communicate(timeout=SECONDS)[1]
+        return self.process.communicate(timeout=SECONDS)[1].decode()
 
     def __enter__(self):
         return self
