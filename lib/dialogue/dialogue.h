@@ -152,6 +152,9 @@ void mt_dialogue_list_doubt(struct mt_mail *mail);
 void mt_dialogue_list_reopen(struct mt_mail *mail);
 void mt_dialogue_list_atom(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span atom,
 			   bool is_starttls);
+/** A word of the list was written over: a strip, if the list is whole and offers no STARTTLS where it should.
+ */
+void mt_dialogue_list_masked(struct mt_mail *mail);
 void mt_dialogue_list_end(struct mt_mail *mail);
 
 /** STARTTLS was asked: client bytes wait from here on. */

@@ -115,6 +115,16 @@ void mt_dialogue_list_atom(struct mt_mail *mail, const struct mt_mail_env *env, 
 		mail->list.count++;
 }
 
+void mt_dialogue_list_masked(struct mt_mail *mail)
+{
+	/* Where it was offered before, nobody writes over it; and behind TLS, which a mirror may have taken
+	 * off, none is offered (RFC 3207 4.2, RFC 9051 6.2.1). */
+	bool is_due = mail->facts.offered != MT_SEEN_YES && !mail->facts.has_text_after_accept;
+
+	if (mail->list.is_open && !mail->list.is_partial && is_due && !mail->list.has_starttls)
+		mt_dialogue_flag(mail, MT_ANOMALY_STARTTLS_MASKED);
+}
+
 void mt_dialogue_list_end(struct mt_mail *mail)
 {
 	struct mt_facts *facts = &mail->facts;

@@ -412,8 +412,8 @@ static void read_capabilities(struct mt_turn *turn, struct mt_span atoms)
 		is_disabled |= token == TOKEN_LOGINDISABLED;
 		mt_dialogue_list_atom(turn->mail, turn->env, atom, token == TOKEN_STARTTLS);
 	}
-	if (has_mask && !turn->mail->list.has_starttls)
-		mt_dialogue_flag(turn->mail, MT_ANOMALY_STARTTLS_MASKED);
+	if (has_mask)
+		mt_dialogue_list_masked(turn->mail);
 	turn->mail->facts.is_login_disabled = is_disabled;
 	mt_dialogue_list_end(turn->mail);
 }

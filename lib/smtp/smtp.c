@@ -188,9 +188,8 @@ static void close_list(struct mt_turn *turn)
 	/* BINARYMIME is offered with CHUNKING alone (3030 3): where that is missing, one mask hides it. */
 	unsigned explained = smtp->has_binarymime && !smtp->has_chunking;
 
-	if (smtp->masks > explained && turn->mail->list.is_open && !turn->mail->list.is_partial &&
-	    !turn->mail->list.has_starttls)
-		mt_dialogue_flag(turn->mail, MT_ANOMALY_STARTTLS_MASKED);
+	if (smtp->masks > explained)
+		mt_dialogue_list_masked(turn->mail);
 	mt_dialogue_list_end(turn->mail);
 	turn->mail->facts.notes &= ~(1u << MT_NOTE_HELO_ONLY);
 }
