@@ -3,7 +3,7 @@
 """The table of attacks: a client, a man in the middle (proxy.py), and Postfix or Dovecot behind him.
 
 Each row is two files, NAME-near and NAME-far: what a tap sees on the clients' side of the middle, and on the servers'.
-`truth` is the one, `far` the other.
+`truth` is the one, `far` the other. They show rows X1, X2, X3, X5, X6 and X7 of tests/golden/README.md.
 """
 from network import BEYOND
 from scenario import (ANNA, BODY, BYE, ENVELOPE, GOOD, HELLO, IN, LOGIN, LOGOUT, OUT, PASS, POP_BYE, T12, T13, Scenario,
