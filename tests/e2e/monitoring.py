@@ -146,12 +146,12 @@ def endless(capture, folder):
 
 
 class Live(Program):
-    """A live mailtap to which the project's captures come without end."""
+    """A live mailtap to which the project's captures come without end. The device keeps every frame in a buffer."""
 
     def __init__(self, folder, name, capture):
         super().__init__(folder, "live", [common.program(), *LIVE, "--vdev",
-                                          f"net_pcap0,rx_pcap={capture},infinite_rx=1", "--", "--counters", name,
-                                          "--report", "json"])
+                                          f"net_pcap0,rx_pcap={capture},infinite_rx=1", "--", "--mbufs", "32768",
+                                          "--counters", name, "--report", "json"])
 
     def report(self):
         """End it; what it reports."""
