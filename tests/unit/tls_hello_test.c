@@ -196,6 +196,43 @@ static void an_overfull_list_leaves_no_fingerprint(void **state)
 	}
 }
 
+/* Protocol names beyond those kept are left out and nothing else is: JA4 asks for the first alone. Point
+ * formats are all in JA3, so that there more than are kept leave none. */
+static void lists_inside_extensions_have_their_limits(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *extension;
+		unsigned alpns, formats;
+		bool is_overfull;
+	} rows[] = {
+	    {"00100012001001610162016301640165016601670168", 8, 0, false},
+	    {"001000140012016101620163016401650166016701680169", 8, 0, false},
+	    {"000b001110000102030405060708090a0b0c0d0e0f", 0, 16, false},
+	    {"000b001211000102030405060708090a0b0c0d0e0f10", 0, 16, true},
+	};
+
+	for (size_t i = 0; i < MT_ARRAY_LEN(rows); i++) {
+		unsigned len = (unsigned)strlen(rows[i].extension) / 2;
+		struct watch watch;
+		char hex[256], text[MT_TLS_JA3_SIZE];
+
+		snprintf(hex, sizeof(hex), "16030100%02x010000%02x0303%064d00000213010100%04x%s", len + 47,
+			 len + 43, 0, len, rows[i].extension);
+		begin(&watch, 256, PIECES);
+		feed_hex(&watch, MT_TO_SERVER, hex);
+		assert_int_equal(watch.client_hellos, 1);
+		assert_false(watch.client.is_malformed);
+		assert_int_equal(watch.client.alpn_count, rows[i].alpns);
+		assert_int_equal(watch.client.alpn_ends[0], rows[i].alpns > 0 ? 'a' : 0);
+		assert_int_equal(watch.client.format_count, rows[i].formats);
+		assert_int_equal(watch.client.is_overfull, rows[i].is_overfull);
+		mt_tls_ja3(&watch.client, text);
+		assert_int_equal(strlen(text), rows[i].is_overfull ? 0 : 32);
+		end(&watch);
+	}
+}
+
 /* RFC 6066 3: a name longer than any host name is cut, not refused. */
 static void a_long_name_is_cut(void **state)
 {
@@ -375,6 +412,16 @@ static void versions_have_their_words(void **state)
 	assert_int_equal(mt_tls_version_of(0), MT_TLS_VERSION_UNKNOWN);
 }
 
+/* RFC 8446 6 and the registry of IANA: numbers between the registered ones are nobody's. */
+static void alerts_have_their_words(void **state)
+{
+	(void)state;
+	assert_int_equal(mt_tls_alert_of(40), MT_ALERT_HANDSHAKE_FAILURE);
+	assert_int_equal(mt_tls_alert_of(0), MT_ALERT_CLOSE_NOTIFY);
+	assert_int_equal(mt_tls_alert_of(1), MT_ALERT_OTHER);
+	assert_int_equal(mt_tls_alert_of(255), MT_ALERT_OTHER);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,12 +430,14 @@ int main(void)
 	    cmocka_unit_test(a_corrupt_hello_is_read_within_its_bounds),
 	    cmocka_unit_test(grease_is_left_out),
 	    cmocka_unit_test(an_overfull_list_leaves_no_fingerprint),
+	    cmocka_unit_test(lists_inside_extensions_have_their_limits),
 	    cmocka_unit_test(a_long_name_is_cut),
 	    cmocka_unit_test(the_sentinel_is_seen),
 	    cmocka_unit_test(ja4_is_as_its_description_says),
 	    cmocka_unit_test(ja3_is_as_its_description_says),
 	    cmocka_unit_test(ciphers_have_their_names),
 	    cmocka_unit_test(versions_have_their_words),
+	    cmocka_unit_test(alerts_have_their_words),
 	};
 	return cmocka_run_group_tests_name("tls_hello", tests, NULL, NULL);
 }
