@@ -104,9 +104,10 @@ int mt_stat_watch(FILE *out, struct mt_follow *follow, char *error, size_t error
 			return -EIO;
 		}
 		wait_until(&begin, second);
-		if (mt_stat_is_ending())
-			return 0;
+		/* Before the end too: how it ends says whether somebody writes now, not a second ago. */
 		result = mt_follow_read(follow, error, error_size);
+		if (mt_stat_is_ending())
+			break;
 	}
 	return result;
 }
