@@ -75,24 +75,13 @@ int mt_follow_read(struct mt_follow *follow, char *error, size_t error_size)
 
 /* ---- Amounts ---- */
 
-/* Of a histogram: all its buckets, which stand in front of the sum. */
-static uint64_t count_of(const struct mt_counters_view *series, const uint64_t *cells)
-{
-	uint32_t n = series->kind == MT_COUNTERS_HISTOGRAM ? series->cells - 1 : 1;
-	uint64_t count = 0;
-
-	for (uint32_t i = 0; i < n; i++)
-		count += cells[series->cell + i];
-	return count;
-}
-
 /* What a block says was true at its heartbeat: that is the time to divide by. */
 static void add_block(const struct mt_follow *follow, uint32_t block, const struct mt_counters_view *series,
 		      struct mt_amount *amount)
 {
 	const struct mt_counters_snapshot *now = follow->now;
-	uint64_t count = count_of(series, now->block[block].cells);
-	uint64_t before = count_of(series, follow->before + (size_t)block * now->cell_count);
+	uint64_t count = mt_counters_count_of(series, now->block[block].cells);
+	uint64_t before = mt_counters_count_of(series, follow->before + (size_t)block * now->cell_count);
 	uint64_t heartbeat_ns = now->block[block].heartbeat_ns, before_ns = follow->before_ns[block];
 
 	amount->total += count;

@@ -245,6 +245,7 @@ static int open_port(struct mt_ports *ports, struct mt_port *port, const struct 
 {
 	char name[RTE_ETH_NAME_MAX_LEN] = "?", reason[256] = "";
 	struct rte_eth_dev_info info;
+	uint64_t nap_ns;
 	int rc;
 
 	rte_eth_dev_get_name_by_port(port->id, name);
@@ -263,8 +264,8 @@ static int open_port(struct mt_ports *ports, struct mt_port *port, const struct 
 		rc = start(ports, port);
 	if (rc != 0)
 		return FAIL(rc, "port %s: %s", name, reason[0] != 0 ? reason : rte_strerror(-rc));
-	if (safe_nap_ns(port, &info) < ports->nap_ns)
-		ports->nap_ns = safe_nap_ns(port, &info);
+	nap_ns = safe_nap_ns(port, &info);
+	ports->nap_ns = nap_ns < ports->nap_ns ? nap_ns : ports->nap_ns;
 	return 0;
 }
 

@@ -41,17 +41,6 @@ static void name_series(const struct mt_counters_view *series, const char *worke
 		snprintf(ret, size, "value");
 }
 
-/* A histogram's is the number of what was observed: all its buckets, without the sum behind them. */
-static uint64_t value_of(const struct mt_counters_view *series, const uint64_t *cells)
-{
-	uint32_t count = series->kind == MT_COUNTERS_HISTOGRAM ? series->cells - 1 : 1;
-	uint64_t value = 0;
-
-	for (uint32_t i = 0; i < count; i++)
-		value += cells[series->cell + i];
-	return value;
-}
-
 /* Every metric, its series added up. The series of a metric stand together. */
 static void answer_sums(struct rte_tel_data *answer, const struct mt_counters_snapshot *snapshot)
 {
@@ -60,7 +49,7 @@ static void answer_sums(struct rte_tel_data *answer, const struct mt_counters_sn
 		uint64_t sum = 0;
 
 		for (; i < snapshot->series_count && strcmp(snapshot->series[i].name, first->name) == 0; i++)
-			sum += value_of(&snapshot->series[i], snapshot->total);
+			sum += mt_counters_count_of(&snapshot->series[i], snapshot->total);
 		rte_tel_data_add_dict_u64(answer, first->name, sum);
 	}
 }
@@ -80,8 +69,8 @@ static bool answer_series(struct rte_tel_data *answer, const struct mt_counters_
 		is_known = true;
 		for (uint32_t b = 0; b < blocks; b++) {
 			const struct mt_counters_view_block *block = &snapshot->block[b];
-			uint64_t value =
-			    value_of(series, series->is_by_worker ? block->cells : snapshot->total);
+			uint64_t value = mt_counters_count_of(series, series->is_by_worker ? block->cells
+											   : snapshot->total);
 			char name[RTE_TEL_MAX_STRING_LEN];
 
 			name_series(series, series->is_by_worker ? block->worker : "", name, sizeof(name));

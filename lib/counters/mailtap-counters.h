@@ -102,6 +102,9 @@ int mt_counters_reader_renew(struct mt_counters_reader **reader, char *error, si
 int mt_counters_read(struct mt_counters_reader *reader, const struct mt_counters_snapshot **ret, char *error,
 		     size_t error_size);
 
+/** How many a series has counted, in one block's cells or the total: of a histogram all that was observed. */
+uint64_t mt_counters_count_of(const struct mt_counters_view *series, const uint64_t *cells);
+
 /** The value of a label, or NULL where the series has none of that key. */
 const char *mt_counters_label_of(const struct mt_counters_view *series, const char *key);
 

@@ -3,6 +3,17 @@
 #include "base.h"
 #include "mailtap-counters.h"
 
+uint64_t mt_counters_count_of(const struct mt_counters_view *series, const uint64_t *cells)
+{
+	/* All buckets, which stand in front of the sum. */
+	uint32_t n = series->kind == MT_COUNTERS_HISTOGRAM ? series->cells - 1 : 1;
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		count += cells[series->cell + i];
+	return count;
+}
+
 const char *mt_counters_state_name(const struct mt_counters_snapshot *snapshot)
 {
 	static const char *const names[] = {[MT_COUNTERS_BUILDING] = "building",
