@@ -68,7 +68,8 @@ size_t mt_record_queue_count(const struct mt_record_queue *queue);
 
 /**
  * Where records go. A file is appended to, with mode 0640; its path may be a symbolic link. Lines are
- * gathered and written whole: it never ends in the middle of a line, not even where the disk is full.
+ * gathered and written whole: it never ends in the middle of a line, not even where the disk is full. Where a
+ * program that was killed has left a part of a line, that line is ended before anything follows.
  *
  * To a topic of Kafka's each record is a message whose key is its community ID, so that a connection stays
  * in one partition. A broker that is not there is waited for.

@@ -104,6 +104,26 @@ static void a_file_is_appended_to_and_not_for_everybody(void **state)
 	assert_int_equal(unlink(path), 0);
 }
 
+static void what_a_killed_program_left_of_a_line_is_ended(void **state)
+{
+	(void)state;
+	const char *path = in_folder("records");
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fputs("whole\nha", file);
+	fclose(file);
+	for (unsigned i = 0; i < 2; i++) {
+		struct mt_record_sink *sink = open_sink(path);
+
+		mt_record_sink_write(sink, &ends, "new");
+		assert_int_equal(end_sink(sink), 0);
+		assert_int_equal(written(), 1);
+	}
+	assert_string_equal(content_of(path), "whole\nha\nnew\nnew\n");
+	assert_int_equal(unlink(path), 0);
+}
+
 static void a_symbolic_link_is_followed(void **state)
 {
 	(void)state;
@@ -293,6 +313,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_file_is_appended_to_and_not_for_everybody),
+	    cmocka_unit_test(what_a_killed_program_left_of_a_line_is_ended),
 	    cmocka_unit_test(a_symbolic_link_is_followed),
 	    cmocka_unit_test(reopening_follows_a_rotation),
 	    cmocka_unit_test(a_path_that_cannot_be_written_is_named),
