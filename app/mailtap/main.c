@@ -354,7 +354,7 @@ static enum mt_exit open_counters(struct program *program)
 		return MT_EXIT_DONE;
 	}
 	warnx("--counters %s: %s", start.name,
-	      rc == -EBUSY		      ? "a running instance has this name"
+	      rc == -EBUSY ? "a running instance has this name; give this one its own with --counters NAME"
 	      : rc == -EEXIST || rc == -ELOOP ? "what has this name in /dev/shm is no object of counters"
 					      : strerror(-rc));
 	return MT_EXIT_USAGE;

@@ -3,6 +3,8 @@
 #include "ports.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_bus.h>
@@ -13,6 +15,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define DESCRIPTORS   1024 /* of a receive queue; the driver may have its own mind */
 #define EAL_ARGUMENTS 20   /* of ours, at most */
@@ -61,6 +64,38 @@ static const char *name_device(const struct mt_settings *settings, const struct 
 	return text;
 }
 
+/* Result  the process that has the runtime folder of the file prefix, or 0 */
+static pid_t find_primary(void)
+{
+	const char *folder = rte_eal_get_runtime_dir();
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/config", folder != NULL ? folder : "");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (fcntl(fd, F_GETLK, &lock) != 0)
+		lock.l_type = F_UNLCK;
+	close(fd);
+	return lock.l_type != F_UNLCK ? lock.l_pid : 0;
+}
+
+/* EAL has said in its own words what it met, and does not always leave a number. */
+static int explain_eal(char *error, size_t error_size)
+{
+	int rc = rte_errno > 0 ? -rte_errno : -EIO;
+	pid_t other = rte_errno == 0 ? find_primary() : 0; /* a lock that is held leaves none */
+
+	if (other != 0)
+		return FAIL(rc,
+			    "DPDK does not start: process %d has %s; give this one a file prefix of its own, "
+			    "such as --file-prefix mailtap2 in front of `--`",
+			    (int)other, rte_eal_get_runtime_dir());
+	return FAIL(rc, "DPDK does not start: %s", rte_errno > 0 ? rte_strerror(rte_errno) : "see above");
+}
+
 int mt_ports_start_eal(const struct mt_settings *settings, const struct mt_capture *capture,
 		       const struct mt_plan *plan, int argc, char **argv, char *error, size_t error_size)
 {
@@ -96,7 +131,7 @@ int mt_ports_start_eal(const struct mt_settings *settings, const struct mt_captu
 	}
 	rc = rte_eal_init(n, arguments);
 	free(arguments);
-	return rc < 0 ? FAIL(-rte_errno, "DPDK does not start: %s", rte_strerror(rte_errno)) : 0;
+	return rc < 0 ? explain_eal(error, error_size) : 0;
 }
 
 /* ---- Ports ---- */
