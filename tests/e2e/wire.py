@@ -63,15 +63,15 @@ def namespace():
         run("ip", "netns", "del", name)
 
 
-def send(within, capture):
-    """Send a capture's frames from the far end; by a process of its own, since it must stand in the namespace."""
-    run(*within, "/usr/bin/python3", __file__, str(capture))
+def send(within, capture, end="far"):
+    """Send a capture's frames from an end; by a process of its own, since it must stand in the namespace."""
+    run(*within, "/usr/bin/python3", __file__, str(capture), end)
 
 
-def send_frames(path):
+def send_frames(path, end):
     """What send() runs. The file is of the old format, little-endian, in microseconds."""
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    wire.bind(("far", 0))
+    wire.bind((end, 0))
     with open(path, "rb") as file:
         file.read(24)
         while header := file.read(HEADER.size):
@@ -97,15 +97,15 @@ def held(process, thread):
 
 
 class Watch:
-    """mailtap -i near, in the background."""
+    """mailtap -i near, in the background; or with other words before the options, and in another file its errors."""
 
-    def __init__(self, within, folder, *options):
-        self.counters = f"wire-test-{os.getpid()}"
-        self.errors = folder / "errors"
+    def __init__(self, within, folder, *options, end="near", counters=f"wire-test-{os.getpid()}", words=None):
+        self.counters = counters
+        self.errors = folder / f"errors-{end}"
         with open(self.errors, "wb") as errors:
             # Seen from here the process is mailtap itself: `ip netns exec` becomes what it runs.
             self.process = subprocess.Popen(
-                [*within, common.program(), "-i", "near", "--report", "json", "--counters", self.counters,
+                [*within, common.program(), *(words or ["-i", end]), "--report", "json", "--counters", self.counters,
                  "--server-memory", "none", *options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
         if not wait_for(lambda: self.value("mailtap_up") == 1):
@@ -139,8 +139,8 @@ class Watch:
 
 
 @contextlib.contextmanager
-def watch(*arguments):
-    watching = Watch(*arguments)
+def watch(*arguments, **more):
+    watching = Watch(*arguments, **more)
     try:
         yield watching
     finally:
@@ -148,4 +148,4 @@ def watch(*arguments):
 
 
 if __name__ == "__main__":
-    send_frames(sys.argv[1])
+    send_frames(*sys.argv[1:])
