@@ -25,6 +25,7 @@
 #include "control.h"
 #include "imap.h"
 #include "options.h"
+#include "placement.h"
 #include "pop3.h"
 #include "report.h"
 #include "smtp.h"
@@ -55,6 +56,8 @@ struct program {
 	struct mt_record_sink *sink;
 	struct mt_plan plan;
 	struct mt_ports ports;
+	struct mt_place_lcore lcores[RTE_MAX_LCORE];	   /* the workers' first, in their order */
+	struct mt_place_queue queues[MT_PORTS_QUEUES_MAX]; /* as the ports have them */
 	struct mt_counters_layout *layout;
 	struct mt_counters_publisher *publisher;
 	struct mt_run run;
@@ -297,20 +300,91 @@ static uint16_t most_queues(const struct mt_ports *ports)
 	return most;
 }
 
-/* Queue q of a device that spreads packets is worker q's, see mt_flow_owner(); the others go round. */
-static void assign_queues(struct mt_run *run, const struct mt_ports *ports)
+/* Queue q of a device that spreads packets is worker q's, see mt_flow_owner(). */
+static void list_queues(struct program *program)
 {
-	uint32_t workers = run->plan->workers, next = 0;
+	const struct mt_ports *ports = &program->ports;
 
-	for (uint16_t i = 0; i < ports->queue_count; i++) {
-		struct mt_queue queue = ports->queue[i];
-		bool is_spread = false;
-
+	for (uint16_t i = 0; i < ports->queue_count; i++)
 		for (uint16_t p = 0; p < ports->count; p++)
-			is_spread |=
-			    ports->port[p].id == queue.port && ports->port[p].rss == MT_RSS_SYMMETRIC;
-		mt_worker_add_queue(run->workers[(is_spread ? queue.queue : next++) % workers], queue);
+			if (ports->port[p].id == ports->queue[i].port)
+				program->queues[i] = (struct mt_place_queue){
+				    .node = ports->port[p].node,
+				    .fixed = ports->port[p].rss == MT_RSS_SYMMETRIC ? ports->queue[i].queue
+										    : MT_PLACE_FREE};
+}
+
+/* Where EAL has one lcore alone, the worker shares its place with the control thread. */
+static uint32_t list_lcores(struct program *program)
+{
+	uint32_t count = 0;
+	unsigned lcore;
+
+	RTE_LCORE_FOREACH_WORKER(lcore)
+	program->lcores[count++] = (struct mt_place_lcore){lcore, (int)rte_lcore_to_socket_id(lcore)};
+	if (count == 0)
+		program->lcores[count++] =
+		    (struct mt_place_lcore){rte_get_main_lcore(), (int)rte_socket_id()};
+	return count;
+}
+
+/* An operator who could give nearer lcores should know. */
+static void say_crossings(const struct program *program)
+{
+	const struct mt_ports *ports = &program->ports;
+
+	for (uint16_t p = 0; p < ports->count; p++) {
+		const struct mt_port *port = &ports->port[p];
+		unsigned crossings = 0;
+
+		for (uint16_t i = 0; i < ports->queue_count; i++)
+			crossings += ports->queue[i].port == port->id &&
+				     mt_place_crosses(&program->queues[i], program->lcores);
+		if (crossings > 0)
+			fprintf(stderr,
+				"port %u: %u of %u queues are polled from another NUMA node; lcores of node "
+				"%d would be nearer (-l, --lcores)\n",
+				p, crossings, port->queues, port->node);
 	}
+}
+
+static void place_workers(struct program *program)
+{
+	uint32_t workers = program->plan.workers, count = list_lcores(program);
+
+	list_queues(program);
+	mt_place_workers(program->lcores, count, workers, program->queues, program->ports.queue_count);
+	mt_place_queues(program->queues, program->ports.queue_count, program->lcores, workers);
+	say_crossings(program);
+}
+
+/* What it takes to make a worker where it will run: untouched memory comes from the node that touches it. */
+struct making {
+	struct program *program;
+	uint32_t worker;
+	char *error;
+	size_t error_size;
+};
+
+static int create_worker(void *context)
+{
+	const struct making *making = context;
+	struct program *program = making->program;
+
+	return mt_worker_create(&program->run.workers[making->worker], &program->run, making->worker,
+				mt_counters_publisher_block(program->publisher, making->worker),
+				making->error, making->error_size);
+}
+
+static int create_worker_there(struct making *making)
+{
+	unsigned lcore = making->program->lcores[making->worker].lcore;
+	int rc;
+
+	if (lcore == rte_get_main_lcore())
+		return create_worker(making);
+	rc = rte_eal_remote_launch(create_worker, making, lcore);
+	return rc != 0 ? rc : rte_eal_wait_lcore(lcore);
 }
 
 static int create_workers(struct program *program, char *error, size_t error_size)
@@ -323,15 +397,16 @@ static int create_workers(struct program *program, char *error, size_t error_siz
 		snprintf(error, error_size, "no memory");
 		return -ENOMEM;
 	}
+	place_workers(program);
 	for (uint32_t w = 0; w < workers; w++) {
-		int rc =
-		    mt_worker_create(&run->workers[w], run, w,
-				     mt_counters_publisher_block(program->publisher, w), error, error_size);
+		struct making making = {program, w, error, error_size};
+		int rc = create_worker_there(&making);
 
 		if (rc != 0)
 			return rc;
 	}
-	assign_queues(run, &program->ports);
+	for (uint16_t i = 0; i < program->ports.queue_count; i++)
+		mt_worker_add_queue(run->workers[program->queues[i].worker], program->ports.queue[i]);
 	return 0;
 }
 
@@ -411,20 +486,18 @@ static void *run_beside(void *worker)
 static enum mt_exit run_workers(struct program *program)
 {
 	struct mt_worker **workers = program->run.workers;
-	uint32_t next = 0;
-	unsigned lcore;
+	bool is_beside = program->lcores[0].lcore == rte_get_main_lcore();
 	pthread_t beside;
 
-	if (rte_lcore_count() == 1 && pthread_create(&beside, NULL, run_beside, workers[0]) != 0) {
+	if (is_beside && pthread_create(&beside, NULL, run_beside, workers[0]) != 0) {
 		warnx("no thread for the worker");
 		return MT_EXIT_FAILED;
 	}
-	RTE_LCORE_FOREACH_WORKER(lcore)
-	if (next < program->plan.workers)
-		rte_eal_remote_launch(mt_worker_run, workers[next++], lcore);
+	for (uint32_t w = 0; w < program->plan.workers && !is_beside; w++)
+		rte_eal_remote_launch(mt_worker_run, workers[w], program->lcores[w].lcore);
 	program->has_run = true;
 	mt_control_run(&program->control);
-	if (rte_lcore_count() == 1)
+	if (is_beside)
 		pthread_join(beside, NULL);
 	rte_eal_mp_wait_lcore();
 	return MT_EXIT_DONE;

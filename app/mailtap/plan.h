@@ -19,7 +19,7 @@ struct mt_plan {
 	uint32_t fragments;  /* datagrams that a worker puts together at a time, at most */
 	uint32_t inbox;	     /* packets that wait for a worker, at most */
 	uint32_t reports;    /* reports of a worker that wait for the control thread, at most */
-	uint32_t mbufs;	     /* in the pool of all ports */
+	uint32_t mbufs;	     /* in the pool of each NUMA node that has a port */
 	uint32_t mbuf_cache; /* mbufs that a worker keeps at hand */
 	uint32_t flows;	     /* a worker's, as are the next two */
 	uint32_t dialogues;

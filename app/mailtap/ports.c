@@ -2,6 +2,7 @@
 /* Copyright (c) 2026 the mailtap authors */
 #include "ports.h"
 
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -180,6 +181,12 @@ static uint32_t common_buckets(const struct mt_ports *ports, uint32_t workers)
 	return common;
 }
 
+/* A file, a ring, an interface of the kernel's: where the driver says it stands is where EAL began. */
+static bool is_virtual(const struct rte_eth_dev_info *info)
+{
+	return strcmp(rte_bus_name(rte_dev_bus(info->device)), "vdev") == 0;
+}
+
 /* How long nobody needs to look: half of what the ring holds, of the smallest packets at the device's speed.
  */
 static uint64_t safe_nap_ns(const struct mt_port *port, const struct rte_eth_dev_info *info)
@@ -190,7 +197,7 @@ static uint64_t safe_nap_ns(const struct mt_port *port, const struct rte_eth_dev
 
 	if (port->kernel != NULL)
 		return of_kernel_ns; /* a twentieth of what its ring takes at a million packets a second */
-	if (strcmp(rte_bus_name(rte_dev_bus(info->device)), "vdev") == 0)
+	if (is_virtual(info))
 		return of_memory_ns;
 	if (rte_eth_link_get_nowait(port->id, &link) != 0 || link.link_speed == 0 ||
 	    link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN)
@@ -199,13 +206,48 @@ static uint64_t safe_nap_ns(const struct mt_port *port, const struct rte_eth_dev
 	return nap_ns >= 10000 ? nap_ns : 0; /* shorter is no sleep */
 }
 
+/* ---- Packet buffers ---- */
+
+/* Result  NULL, with rte_errno, where there is no memory */
+static struct rte_mempool *create_pool(const struct mt_plan *plan, int node)
+{
+	char name[RTE_MEMPOOL_NAMESIZE] = "packets";
+	struct rte_mempool *pool;
+
+	if (node != MT_NODE_ANY)
+		snprintf(name, sizeof(name), "packets-node%d", node);
+	pool = rte_pktmbuf_pool_create(name, plan->mbufs, plan->mbuf_cache, 0,
+				       MT_DATA_ROOM + RTE_PKTMBUF_HEADROOM, node);
+	if (pool == NULL && node != MT_NODE_ANY) {
+		warnx("no memory for packet buffers on NUMA node %d, where a device stands: any node's serve",
+		      node);
+		return rte_pktmbuf_pool_create(name, plan->mbufs, plan->mbuf_cache, 0,
+					       MT_DATA_ROOM + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
+	}
+	return pool;
+}
+
+/* Devices of one node share their buffers. */
+static struct rte_mempool *pool_of(struct mt_ports *ports, const struct mt_plan *plan, int node)
+{
+	unsigned i = 0;
+
+	while (ports->pool[i] != NULL && ports->pool_node[i] != node)
+		i++;
+	if (ports->pool[i] == NULL) {
+		ports->pool[i] = create_pool(plan, node);
+		ports->pool_node[i] = node;
+	}
+	return ports->pool[i];
+}
+
 /* ---- One port ---- */
 
-static int open_queues(struct mt_ports *ports, const struct mt_port *port)
+static int open_queues(struct mt_ports *ports, const struct mt_port *port, struct rte_mempool *pool)
 {
 	for (uint16_t queue = 0; queue < port->queues; queue++) {
 		int rc = rte_eth_rx_queue_setup(port->id, queue, DESCRIPTORS,
-						(unsigned)rte_eth_dev_socket_id(port->id), NULL, ports->pool);
+						(unsigned)rte_eth_dev_socket_id(port->id), NULL, pool);
 
 		if (rc != 0)
 			return rc;
@@ -243,7 +285,8 @@ static int watch_kernel(struct mt_port *port, const struct rte_eth_dev_info *inf
 	return rc == 0 ? 0 : FAIL(rc, "%s", strerror(-rc));
 }
 
-static int configure(struct mt_ports *ports, struct mt_port *port, const struct rte_eth_dev_info *info)
+static int configure(struct mt_ports *ports, struct mt_port *port, const struct rte_eth_dev_info *info,
+		     struct rte_mempool *pool)
 {
 	bool has_rss = port->queues > 1 && ports->buckets > 0 && mt_rss_buckets(info) >= ports->buckets;
 	struct rte_eth_conf conf = {0};
@@ -255,7 +298,7 @@ static int configure(struct mt_ports *ports, struct mt_port *port, const struct 
 		mt_rss_configure(&conf, info, key);
 	rc = rte_eth_dev_configure(port->id, port->queues, 0, &conf);
 	if (rc == 0)
-		rc = open_queues(ports, port);
+		rc = open_queues(ports, port, pool);
 	if (rc == 0 && has_rss)
 		port->rss = mt_rss_prove(port->id, info, ports->buckets, port->queues);
 	return rc;
@@ -280,6 +323,7 @@ static int open_port(struct mt_ports *ports, struct mt_port *port, const struct 
 {
 	char name[RTE_ETH_NAME_MAX_LEN] = "?", reason[256] = "";
 	struct rte_eth_dev_info info;
+	struct rte_mempool *pool;
 	uint64_t nap_ns;
 	int rc;
 
@@ -287,6 +331,11 @@ static int open_port(struct mt_ports *ports, struct mt_port *port, const struct 
 	rc = rte_eth_dev_info_get(port->id, &info);
 	if (rc != 0)
 		return FAIL(rc, "port %s: %s", name, rte_strerror(-rc));
+	port->node = is_virtual(&info) ? MT_NODE_ANY : rte_eth_dev_socket_id(port->id);
+	pool = pool_of(ports, plan, port->node);
+	if (pool == NULL)
+		return FAIL(-rte_errno, "no memory for %u packet buffers (--mbufs; -m or huge pages): %s",
+			    plan->mbufs, rte_strerror(rte_errno));
 	port->queues = count_queues(&info, plan->workers);
 	if (port->queues == 0 || ports->queue_count + port->queues > MT_PORTS_QUEUES_MAX)
 		return FAIL(-ENOSPC, "port %s: %s", name,
@@ -294,7 +343,7 @@ static int open_port(struct mt_ports *ports, struct mt_port *port, const struct 
 	if (strcmp(info.driver_name, "net_af_packet") == 0)
 		rc = watch_kernel(port, &info, keep_offloads, reason, sizeof(reason));
 	if (rc == 0)
-		rc = configure(ports, port, &info);
+		rc = configure(ports, port, &info, pool);
 	if (rc == 0)
 		rc = start(ports, port);
 	if (rc != 0)
@@ -321,11 +370,6 @@ int mt_ports_open(struct mt_ports *ret, const struct mt_plan *plan, bool keep_of
 		return FAIL(-ENODEV, "DPDK found no port to receive from");
 	if (rte_mbuf_dyn_rx_timestamp_register(&ports->stamp_offset, &ports->stamp_flag) != 0)
 		return FAIL(-rte_errno, "no place for time stamps: %s", rte_strerror(rte_errno));
-	ports->pool = rte_pktmbuf_pool_create("packets", plan->mbufs, plan->mbuf_cache, 0,
-					      MT_DATA_ROOM + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
-	if (ports->pool == NULL)
-		return FAIL(-rte_errno, "no memory for %u packet buffers (--mbufs; -m or huge pages): %s",
-			    plan->mbufs, rte_strerror(rte_errno));
 	ports->buckets = common_buckets(ports, plan->workers);
 	for (uint16_t i = 0; i < ports->count; i++) {
 		rc = open_port(ports, &ports->port[i], plan, keep_offloads, error, error_size);
@@ -347,12 +391,13 @@ void mt_ports_close(struct mt_ports *ports)
 		rte_eth_dev_close(port->id);
 		mt_kernel_close(port->kernel);
 	}
-	rte_mempool_free(ports->pool);
+	for (unsigned i = 0; i < MT_PORTS_MAX && ports->pool[i] != NULL; i++)
+		rte_mempool_free(ports->pool[i]);
 }
 
 void mt_ports_describe(const struct mt_port *port, char *ret, size_t size)
 {
-	char name[RTE_ETH_NAME_MAX_LEN] = "?";
+	char name[RTE_ETH_NAME_MAX_LEN] = "?", node[24] = "";
 	struct rte_eth_dev_info info = {.driver_name = "?"};
 	bool is_promiscuous = port->kernel != NULL || rte_eth_promiscuous_get(port->id) == 1;
 	uint16_t mtu = 0;
@@ -360,9 +405,11 @@ void mt_ports_describe(const struct mt_port *port, char *ret, size_t size)
 	rte_eth_dev_get_name_by_port(port->id, name);
 	rte_eth_dev_get_mtu(port->id, &mtu);
 	rte_eth_dev_info_get(port->id, &info);
-	snprintf(ret, size, "%s, driver %s, %u queue%s, %s, MTU %u, %spromiscuous", name, info.driver_name,
+	if (port->node != MT_NODE_ANY)
+		snprintf(node, sizeof(node), ", NUMA node %d", port->node);
+	snprintf(ret, size, "%s, driver %s, %u queue%s, %s, MTU %u, %spromiscuous%s", name, info.driver_name,
 		 port->queues, port->queues == 1 ? "" : "s", mt_rss_phrase(port->rss), mtu,
-		 is_promiscuous ? "" : "not ");
+		 is_promiscuous ? "" : "not ", node);
 }
 
 static void print_port(const struct mt_port *port, unsigned number)

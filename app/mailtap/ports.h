@@ -12,6 +12,7 @@
 #include "flow.h"
 #include "kernel.h"
 #include "options.h"
+#include "placement.h"
 #include "plan.h"
 #include "rss.h"
 
@@ -30,12 +31,14 @@ struct mt_queue {
 struct mt_port {
 	uint16_t id; /* DPDK's number */
 	uint16_t queues;
+	int node; /* NUMA's; MT_NODE_ANY where the device has no place of its own */
 	enum mt_rss rss;
 	struct mt_kernel *kernel; /* NULL where the kernel has no part in it */
 };
 
 struct mt_ports {
-	struct rte_mempool *pool;
+	struct rte_mempool *pool[MT_PORTS_MAX]; /* of each node that has a device, NULL behind the last */
+	int pool_node[MT_PORTS_MAX];
 	struct mt_port port[MT_PORTS_MAX];
 	uint16_t count;
 	uint16_t started;     /* of them, from the first on */
