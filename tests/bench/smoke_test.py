@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 the mailtap authors
+"""smoke_test.py CAPTURES BANNERS SCAN: the programs that measure still run, and say what they are asked.
+
+They run for moments: what they say is not looked at but for what cannot depend on the machine.
+"""
+import json
+import pathlib
+import subprocess
+import sys
+
+captures, banners, scan = sys.argv[1:]
+
+
+def run(*command):
+    return json.loads(subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, check=True).stdout)
+
+
+def scan_names_every_set():
+    """Two servers of each protocol; that both ways find the same, the program looks itself."""
+    some = [pathlib.Path(captures, name) for name in ("exim-starttls", "opensmtpd-clear", "courier-imap-login",
+                                                                "cyrus-imap-starttls", "courier-pop3-clear", "cyrus-pop3-stls")]
+    said = run(scan, 1, banners, *(f"{name}.pcap" for name in some))
+    truth = [json.loads(name.with_suffix(".truth.json").read_text()) for name in some]
+    assert said["sessions"] == sum(map(len, truth)), said
+    expected = {f"{protocol} {what}" for protocol in ("smtp", "imap", "pop3") for what in ("commands", "replies", "banners")}
+    assert expected <= said["sets"].keys(), said["sets"].keys()
+    for name, row in said["sets"].items():
+        assert row["all"]["ours_ns"] > 0 and row["all"]["raw_ns"] > 0, (name, row)
+
+
+scan_names_every_set()
