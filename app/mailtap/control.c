@@ -292,10 +292,24 @@ static void count_port(struct mt_control *control, uint16_t number)
 	cells[mt_counters_cell(layout, MT_COUNTER_RX_NOMBUF, number, 0, 0)] = stats.rx_nombuf;
 }
 
+static void count_buffers(struct mt_control *control)
+{
+	const struct mt_ports *ports = control->run->ports;
+	uint64_t total = 0, unused = 0;
+
+	for (unsigned i = 0; i < MT_PORTS_MAX && ports->pool[i] != NULL; i++) {
+		total += ports->pool[i]->size;
+		unused += rte_mempool_avail_count(ports->pool[i]);
+	}
+	control->cells[MT_CELL0(BUFFERS)] = total;
+	control->cells[MT_CELL0(BUFFERS_USED)] = unused < total ? total - unused : 0;
+}
+
 static void count_ports(struct mt_control *control)
 {
 	for (uint16_t i = 0; i < control->run->ports->count; i++)
 		count_port(control, i);
+	count_buffers(control);
 	control->stats_tsc = rte_rdtsc();
 }
 
