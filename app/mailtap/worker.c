@@ -28,6 +28,7 @@
 #define SWEEP_PLACES_MAX  32		       /* ... so that a large table does not hold up a poll, ... */
 #define SWEEP_PLACES_IDLE 8192		       /* ... which nobody waits for where nothing came */
 #define FILTER_PERIOD_NS  (600 * MT_NS_PER_SECOND) /* a server that greeted is remembered for one to two */
+#define SILENCE_NS	  MT_NS_PER_SECOND
 #define DRY_POLLS_MAX	  10000 /* a file that gives nothing so often, though packets are due, is at its end */
 #define PAUSE_POLLS	  64	/* idle polls before the CPU is yielded, ... */
 #define YIELD_POLLS	  512	/* ... and before the thread sleeps */
@@ -536,6 +537,18 @@ static void publish(struct mt_worker *worker, uint64_t tsc)
 	advance_horizon(worker);
 }
 
+/*
+ * Where packets bring their time, live, it stands still on a port that has fallen silent: what waits for time
+ * to pass would wait for ever. A short silence is none: the other direction may be on its way.
+ */
+static void pass_time(struct mt_worker *worker, uint64_t cycles)
+{
+	worker->silent_cycles += cycles;
+	if (!worker->is_wall_clock && worker->run->capture == NULL && worker->clock_ns > 0 &&
+	    (double)worker->silent_cycles * worker->ns_per_cycle > SILENCE_NS)
+		worker->clock_ns += (uint64_t)((double)cycles * worker->ns_per_cycle);
+}
+
 /* What follows every poll: where the cycles went, and what others may see. */
 static void account_poll(struct mt_worker *worker, unsigned packets)
 {
@@ -547,6 +560,10 @@ static void account_poll(struct mt_worker *worker, unsigned packets)
 		rest(worker, worker->idle_polls);
 	tsc = rte_rdtsc();
 	worker->cells[MT_CELL1(CYCLES, poll)] += tsc - worker->poll_tsc;
+	if (packets == 0)
+		pass_time(worker, tsc - worker->poll_tsc);
+	else
+		worker->silent_cycles = 0;
 	worker->poll_tsc = tsc;
 	if ((double)(tsc - worker->published_tsc) * worker->ns_per_cycle >= MT_NS_PER_MS)
 		publish(worker, tsc);

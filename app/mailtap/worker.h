@@ -93,13 +93,14 @@ struct mt_worker {
 	alignas(MT_CACHE_LINE) uint64_t clock_ns; /* latest time seen; never goes back */
 	uint64_t received;			  /* packets taken from devices */
 	uint64_t received_bytes;
-	uint64_t horizon_ns; /* all that is older and its own has been analysed */
-	uint64_t round_ns;   /* horizon_ns when the sweep's present round began */
-	uint64_t poll_tsc;   /* end of the poll before */
-	uint64_t swept_tsc;  /* ... after which the table was swept last */
-	uint32_t idle_polls; /* in a row */
-	bool is_wall_clock;  /* packets without time stamps were seen: the clock goes on when idle */
-	bool is_finishing;   /* no report may be lost now */
+	uint64_t horizon_ns;	/* all that is older and its own has been analysed */
+	uint64_t round_ns;	/* horizon_ns when the sweep's present round began */
+	uint64_t poll_tsc;	/* end of the poll before */
+	uint64_t swept_tsc;	/* ... after which the table was swept last */
+	uint64_t silent_cycles; /* since the last packet */
+	uint32_t idle_polls;	/* in a row */
+	bool is_wall_clock;	/* packets without time stamps were seen: the clock goes on when idle */
+	bool is_finishing;	/* no report may be lost now */
 
 	/* Written sometimes, by the loop. */
 	alignas(MT_CACHE_LINE) uint64_t first_tsc; /* of its first poll */

@@ -11,6 +11,7 @@ import time
 import common
 
 CAPTURE = common.OWN_CAPTURES / "mixed-six-sessions.pcap"
+SESSIONS = 6
 PATIENCE = 20
 
 
@@ -42,6 +43,7 @@ def wait_for(condition):
 
 def check(process, name):
     wait_for(lambda: sum(stat(name).get("mailtap_packets_total", {}).values()) == common.packets_of(CAPTURE))
+    wait_for(lambda: sum(stat(name)["mailtap_sessions_total"].values()) == SESSIONS)  # each waits for its place
     answers = ask(name, "/mailtap/ports", "/mailtap/flows", "/mailtap/reload")
     expected, findings = stat(name), []
     by_name = ask(name, "/mailtap/counters,mailtap_packets_total").get("/mailtap/counters")
