@@ -93,6 +93,18 @@ static uint32_t fragment_mbufs(const struct mt_plan *plan, const struct mt_captu
 	return (uint32_t)at_most(held, capture->packets) * (capture->frame_bytes / MT_DATA_ROOM + 1);
 }
 
+/*
+ * The operator's own number. What waits for the rest of a datagram, or in a worker's cache, must leave some
+ * to receive the next packets with: without those nothing would go on.
+ */
+static void divide_mbufs(struct mt_plan *plan, uint32_t mbufs)
+{
+	plan->mbufs = mbufs;
+	plan->mbuf_cache = (uint32_t)at_most(plan->mbuf_cache, mbufs / 6 / (plan->workers + 1));
+	plan->fragments =
+	    (uint32_t)at_least(at_most(plan->fragments, mbufs / 4 / MT_FRAGMENTS_EACH / plan->workers), 1);
+}
+
 void mt_plan_make(struct mt_plan *ret, const struct mt_settings *settings, const struct mt_capture *capture,
 		  uint32_t workers, uint32_t queues)
 {
@@ -115,7 +127,7 @@ void mt_plan_make(struct mt_plan *ret, const struct mt_settings *settings, const
 	/* A worker's cache may hold half as much again as its size before it gives some back. */
 	plan.mbufs += 2 * plan.mbuf_cache * (workers + 1);
 	if (settings->mbufs != 0)
-		plan.mbufs = (uint32_t)settings->mbufs;
+		divide_mbufs(&plan, (uint32_t)settings->mbufs);
 	plan.heap_bytes = (size_t)plan.mbufs * OBJECT_BYTES +
 			  workers * (plan.reports * OBJECT_BYTES + plan.inbox * sizeof(void *)) + HEAP_SPARE;
 	*ret = plan;
