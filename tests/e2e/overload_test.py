@@ -10,10 +10,12 @@ whole. A flood of SYNs opens no flow and takes no memory (DESIGN.md, decision 4)
 """
 import contextlib
 import json
+import struct
 import subprocess
 
 import common
 import craft
+import monitoring
 import wire
 
 LATER = 20  # sessions after the load is gone
@@ -42,6 +44,17 @@ def whole_sessions():
     return [frame for number in range(1500) for frame in session(number)]
 
 
+def torn():
+    """First fragments of datagrams whose rest never comes."""
+    frames = []
+    for number in range(1, 500):
+        whole = craft.frame(f"198.51.{number // 250}.{number % 250 + 1}", 20000, craft.SERVER, 25, 1, 1, craft.ACK,
+                            b"x" * 68)
+        header = whole[14:18] + struct.pack("!HH", number, 0x2000) + whole[22:24] + b"\0\0" + whole[26:34]
+        frames.append(whole[:14] + header[:10] + struct.pack("!H", craft.checksum(header)) + header[12:] + whole[34:])
+    return frames
+
+
 def flood(folder, frames=30000):
     """SYNs from everywhere."""
     path = folder / "syn.pcap"
@@ -50,17 +63,25 @@ def flood(folder, frames=30000):
 
 
 class Case:
-    """options of mailtap; what is sent; the thread that is held meanwhile; the losses of which one at least occurs."""
+    """options of mailtap; what is sent; the thread that is held meanwhile; the losses of which one at least occurs; EAL
+    options where it is no plain -i."""
 
-    def __init__(self, name, options, load, thread, losses):
+    def __init__(self, name, options, load, thread, losses, words=None):
         self.name, self.options, self.load, self.thread, self.losses = name, options, load, thread, losses
+        self.words = words
 
+
+# net_pcap takes a frame first and looks for a buffer then: each time in vain is a frame lost. And it shows fragments:
+# behind net_af_packet the kernel has put them together.
+LIBPCAP = [*monitoring.LIVE, "--log-level=*:error", "--lcores", "(0-2)@(0,1)", "--vdev", "net_pcap0,rx_iface=near", "--"]
 
 CASES = [
     Case("dialogues", ("--flows", "64", "--timeout", "4"), beginnings, None, {"sessions_full", "table_full"}),
     Case("reassembly", ("--reassembly", "64K", "--timeout", "4"), holes, None, {"reassembly_full"}),
     Case("inbox", ("--workers", "2"), flood, "rte-worker-1", {"handoff_full"}),
     Case("reports", (), whole_sessions, "mailtap", {"record_ring_full"}),
+    Case("fragments", ("--mbufs", "512"), torn, None, {"fragment_table_full"}, LIBPCAP),
+    Case("buffers", ("--mbufs", "300"), flood, "rte-worker-2", {"rx_nombuf"}, LIBPCAP),
 ]
 
 
@@ -94,12 +115,15 @@ class Story:
         self.wait_until_taken(watching)
 
     def lost(self, watching):
+        if "rx_nombuf" in self.case.losses:
+            return watching.value("mailtap_rx_nombuf_total")
         return sum(watching.value("mailtap_lost_total", reason=reason) for reason in self.case.losses)
 
     def tell(self):
         records = self.folder / f"{self.case.name}.json"
         under_way = craft.session(client_port=UNDER_WAY)
-        with wire.watch(self.within, self.folder, "--dumpable", "--records", records, *self.case.options) as watching:
+        with wire.watch(self.within, self.folder, "--dumpable", "--records", records, *self.case.options,
+                        words=self.case.words) as watching:
             self.send(under_way[:7])
             self.wait_until_taken(watching)
             self.load(watching)
@@ -111,15 +135,20 @@ class Story:
             self.wait_until_taken(watching)
             if self.lost(watching) != before:
                 self.findings.append("losses go on when the load is gone")
+            if not wire.wait_for(lambda: watching.value("mailtap_packet_buffers_used") == 0):
+                self.findings.append(f"{watching.value('mailtap_packet_buffers_used')} packet buffers do not come back")
             report = watching.finish()
         self.check_sums(report)
         self.check_records([json.loads(line) for line in records.read_bytes().splitlines()])
         return [f"{self.case.name}: {finding}" for finding in self.findings]
 
     def check_sums(self, report):
-        if report["packets"] + report["losses"]["rx_missed"] != self.sent:
-            self.findings.append(f"{report['packets']} received, {report['losses']['rx_missed']} dropped, "
-                                 f"{self.sent} sent")
+        losses = report["losses"]
+        if report["packets"] + losses["rx_missed"] + losses["rx_nombuf"] != self.sent or losses["rx_errors"]:
+            self.findings.append(f"{report['packets']} received, {losses['rx_missed']} missed, {losses['rx_nombuf']} "
+                                 f"without a buffer, {losses['rx_errors']} errors, {self.sent} sent")
+        if ("rx_nombuf" in self.case.losses) != (losses["rx_nombuf"] > 0):
+            self.findings.append(f"{losses['rx_nombuf']} found no buffer")
         if common.sum_of(report["verdicts"]) != report["packets"]:
             self.findings.append(f"verdicts sum to {common.sum_of(report['verdicts'])}, packets {report['packets']}")
         others = set(common.losses_of(report)) - self.case.losses - {"reassembly_limit"}

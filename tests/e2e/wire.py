@@ -123,8 +123,8 @@ class Watch:
         return sum(number for labels, number in self.values(metric) if wanted.items() <= labels.items())
 
     def received(self):
-        """What came, and what the kernel had no room for."""
-        return self.value("mailtap_rx_packets_total") + self.value("mailtap_rx_missed_packets_total")
+        """What came, and what the kernel or we had no room for."""
+        return sum(self.value(f"mailtap_rx_{what}_total") for what in ("packets", "missed_packets", "nombuf"))
 
     def finish(self):
         """The report."""
