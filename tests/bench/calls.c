@@ -183,7 +183,7 @@ void calls_collect(struct calls *ret, const char *banners_path, char *const *cap
 	char error[256];
 	struct mt_engine_config config = {.shared = &shared,
 					  .banners = &banners,
-					  .secret = {{1, 2}},
+					  .secret = {.word = {1, 2}},
 					  .cells = cells,
 					  .emit = count_session,
 					  .emit_context = ret,

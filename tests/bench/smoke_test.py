@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 the mailtap authors
-"""smoke_test.py CAPTURES BANNERS SCAN: the programs that measure still run, and say what they are asked.
+"""smoke_test.py CAPTURES BANNERS SCAN FLOWS: the programs that measure still run, and say what they are asked.
 
 They run for moments: what they say is not looked at but for what cannot depend on the machine.
 """
@@ -9,7 +9,7 @@ import pathlib
 import subprocess
 import sys
 
-captures, banners, scan = sys.argv[1:]
+captures, banners, scan, flows = sys.argv[1:]
 
 
 def run(*command):
@@ -29,4 +29,12 @@ def scan_names_every_set():
         assert row["all"]["ours_ns"] > 0 and row["all"]["raw_ns"] > 0, (name, row)
 
 
+def flows_are_found():
+    """That none is missing, and none there that should not be, the program looks itself."""
+    for spread in ("uniform", "zipf"):
+        said = run(flows, 1024, spread, 2560)
+        assert said["flows"] == 1024 and said["find"] > 0 and said["set_up"] > 0, said
+
+
 scan_names_every_set()
+flows_are_found()
