@@ -172,7 +172,7 @@ static void begin_copy(struct traffic *traffic, struct copy *copy)
 
 	copy->model = &traffic->models[number % traffic->model_count];
 	copy->next = 0;
-	copy->number = number + 1;
+	copy->number = traffic->first + number + 1;
 	traffic->connections += copy->model->connections;
 }
 

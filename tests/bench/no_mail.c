@@ -23,7 +23,7 @@ static struct segment draw_segment(struct traffic *traffic, uint16_t port, uint8
 
 	segment.source = 0x0a000000 | traffic_draw(traffic, 1u << 24);
 	segment.target = 0x0b000000 | traffic_draw(traffic, 1u << 24);
-	segment.source_port = (uint16_t)(1024 + traffic_draw(traffic, 60000));
+	segment.source_port = (uint16_t)(10000 + traffic_draw(traffic, 50000)); /* above every mail port */
 	segment.seq = traffic_draw(traffic, UINT32_MAX);
 	segment.ack = traffic_draw(traffic, UINT32_MAX);
 	return segment;
@@ -39,8 +39,7 @@ static bool send_tcp(struct traffic *traffic, uint16_t port, uint8_t flags, uint
 	memset(at, 0, SMALL);
 	for (uint32_t i = 0; i + 4 <= payload; i += 4)
 		put_be32(at + i, traffic_draw(traffic, UINT32_MAX));
-	if (payload > 3)
-		memcpy(at, "\x17\x03\x03", 3);
+	memcpy(at, "\x17\x03\x03", payload < 3 ? payload : 3);
 	traffic_emit(traffic, frame, HEADERS + payload < SMALL ? SMALL : HEADERS + payload);
 	return traffic->packets < traffic->wanted;
 }
