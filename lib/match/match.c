@@ -15,8 +15,9 @@
 #define PATTERN_FLAGS  (HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH)
 
 /* Hyperscan compiles words without operators ten times faster where they are alone: the 300 lines of
- * config/banners.conf took 210 ms as three databases and take 30 ms as six, and two scans of a greeting
- * are no slower than the one was. A table with so many plain rows is split; the small ones are not. */
+ * config/banners.conf took 210 ms as three databases and take 30 ms as six. The second scan is seldom made:
+ * only where its rows, or some of them, stand before the one that the first has found. A table with so many
+ * plain rows is split; the small ones are not. */
 #define PLAIN_ROWS_MIN 24
 
 /* Hyperscan 5.4 reads up to a vector's width past the end of what it scans (seen with AVX-512 VBMI and a
@@ -44,8 +45,9 @@ enum kind { PLAIN, OTHER, KIND_COUNT };
 
 struct mt_match_set {
 	hs_database_t *databases[KIND_COUNT]; /* NULL where no row has a pattern of the kind */
-	struct word *words;  /* by first byte, within one first byte in the order of the table */
-	uint32_t *ids;	     /* what row i of the table returns; Hyperscan knows rows by index */
+	uint32_t first_row[KIND_COUNT]; /* of those in the database; MT_MATCH_NONE where there is none */
+	struct word *words;		/* by first byte, within one first byte in the order of the table */
+	uint32_t *ids;			/* what row i of the table returns; Hyperscan knows rows by index */
 	uint32_t begin[257]; /* words whose first byte is c: begin[c] up to, not including, begin[c + 1] */
 };
 
@@ -139,7 +141,8 @@ static uint32_t scan_all(const struct mt_match_set *set, struct mt_match_scratch
 	uint32_t first = MT_MATCH_NONE;
 
 	for (unsigned kind = 0; kind < KIND_COUNT; kind++) {
-		if (set->databases[kind] == NULL)
+		/* What was found stands before all rows of this database. */
+		if (set->first_row[kind] >= first)
 			continue;
 		hs_error_t result = hs_scan(set->databases[kind], (const char *)data, (unsigned int)len, 0,
 					    scratch->hs, keep_first, &first);
@@ -319,6 +322,7 @@ static int compile_kind(struct mt_match_set *set, enum kind kind, const struct m
 		patterns.flags[patterns.count] = PATTERN_FLAGS;
 		patterns.rows[patterns.count++] = (unsigned)i;
 	}
+	set->first_row[kind] = patterns.count > 0 ? patterns.rows[0] : MT_MATCH_NONE;
 	result = compile_patterns(&set->databases[kind], &patterns, fault);
 	release_patterns(&patterns);
 	return result;

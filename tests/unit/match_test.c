@@ -245,6 +245,33 @@ static void no_scan_reads_outside_the_line(void **state)
 	}
 }
 
+/* Many plain patterns are scanned for apart from those with operators: a line that both match tells nothing
+ * of it.
+ */
+static void the_first_row_wins_whether_it_is_plain_or_not(void **state)
+{
+	(void)state;
+	enum { ROWS = 40 };
+	struct mt_match_row rows[ROWS];
+	char texts[ROWS][16];
+
+	for (unsigned place = 0; place < ROWS; place += 13) {
+		for (unsigned i = 0; i < ROWS; i++) {
+			snprintf(texts[i], sizeof(texts[i]), "word%02u", i);
+			rows[i] = (struct mt_match_row){i, NULL, texts[i]};
+		}
+		rows[place].pattern = "^any[thing]+";
+		for (unsigned other = 0; other < ROWS; other += 3) {
+			char line[40];
+
+			snprintf(line, sizeof(line), "anything word%02u", other);
+			assert_int_equal(first_in(rows, ROWS, line), other < place ? other : place);
+		}
+		assert_int_equal(first_in(rows, ROWS, "anything"), place);
+		assert_int_equal(first_in(rows, ROWS, "word"), MT_MATCH_NONE);
+	}
+}
+
 static void a_line_is_scanned_up_to_the_limit_wherever_it_lies(void **state)
 {
 	(void)state;
@@ -539,6 +566,7 @@ int main(void)
 	    cmocka_unit_test(a_word_is_tried_before_the_patterns),
 	    cmocka_unit_test(a_scan_sees_the_span_and_nothing_behind),
 	    cmocka_unit_test(no_scan_reads_outside_the_line),
+	    cmocka_unit_test(the_first_row_wins_whether_it_is_plain_or_not),
 	    cmocka_unit_test(a_line_is_scanned_up_to_the_limit_wherever_it_lies),
 	    cmocka_unit_test(one_scratch_serves_every_set_it_was_grown_for),
 	    cmocka_unit_test(a_bad_row_is_refused_by_name),
