@@ -440,6 +440,7 @@ static enum mt_exit prepare_run(struct program *program)
 	const struct mt_settings *settings = &program->settings;
 	struct mt_run *run = &program->run;
 	char error[ERROR_SIZE] = "";
+	uint64_t random[2];
 	int rc;
 
 	run->plan = &program->plan;
@@ -452,7 +453,8 @@ static enum mt_exit prepare_run(struct program *program)
 	run->vlan_in_key = settings->vlan_in_key;
 	run->is_lossless = program->has_capture;
 	mt_flow_owners_init(&run->owners, program->plan.workers, program->ports.buckets);
-	rc = getrandom(&run->secret, sizeof(run->secret), 0) == sizeof(run->secret) ? 0 : -errno;
+	rc = getrandom(random, sizeof(random), 0) == sizeof(random) ? 0 : -errno;
+	mt_flow_secret_init(&run->secret, random[0], random[1]);
 	run->layout = program->layout;
 	program->has_patterns = true;
 	if (rc == 0)

@@ -25,10 +25,17 @@ struct mt_flow_key {
 };
 mt_static_assert(sizeof(struct mt_flow_key) == 40, "compared and hashed as bytes");
 
+#define MT_FLOW_AES_ROUNDS 10
+
 /** Secret of the table's hash, drawn at start-up: colliding tuples cannot be computed without it. */
 struct mt_flow_secret {
 	uint64_t word[2];
+	_Alignas(16) uint8_t round_key[MT_FLOW_AES_ROUNDS + 1][16]; /* made of word, where has_aes */
+	bool has_aes; /* the processor's AES makes the fingerprints; without, SipHash */
 };
+
+/** Make a secret of 16 random bytes, for the processor that this runs on. */
+void mt_flow_secret_init(struct mt_flow_secret *ret, uint64_t word0, uint64_t word1);
 
 /**
  * The key of a packet's connection.
@@ -36,8 +43,21 @@ struct mt_flow_secret {
  */
 unsigned mt_flow_key_make(struct mt_flow_key *ret, const struct mt_packet *packet, bool vlan_in_key);
 
-/** SipHash-1-3 of the key (Aumasson and Bernstein 2012); never 0. */
+/**
+ * A hash of the key under the secret; never 0. With AES: the lower half of its CBC-MAC (FIPS 197; ISO 9797-1
+ * algorithm 1), a permutation of all that IPv4 says; without: SipHash-1-3 (Aumasson and Bernstein 2012).
+ */
 uint64_t mt_flow_fingerprint(const struct mt_flow_key *key, const struct mt_flow_secret *secret);
+
+/** What a packet's connection is called in the table, and the side that sent it. */
+struct mt_flow_name {
+	uint64_t fingerprint;
+	unsigned side;
+};
+
+/** Fingerprint and side of a packet: mt_flow_key_make() and mt_flow_fingerprint() in one, and quicker. */
+struct mt_flow_name mt_flow_name(const struct mt_packet *packet, bool vlan_in_key,
+				 const struct mt_flow_secret *secret);
 
 /**
  * The hash by which a NIC spreads packets to its queues when its key is 6d 5a again and again: Toeplitz over
@@ -120,8 +140,26 @@ static inline void mt_flow_prefetch(const struct mt_flow_table *table, uint64_t 
 	__builtin_prefetch(&table->slots[fingerprint & table->mask], 1);
 }
 
+/**
+ * The place of a fingerprint, or the free one where it would go: the load's bound leaves one.
+ * fingerprint  not 0
+ */
+static inline struct mt_flow *mt_flow_probe(const struct mt_flow_table *table, uint64_t fingerprint)
+{
+	uint32_t place = (uint32_t)fingerprint & table->mask;
+
+	while (table->slots[place].fingerprint != fingerprint && table->slots[place].fingerprint != 0)
+		place = (place + 1) & table->mask;
+	return &table->slots[place];
+}
+
 /** Result  the flow, or NULL. Valid until the next insert or remove in this table. */
-struct mt_flow *mt_flow_find(struct mt_flow_table *table, uint64_t fingerprint);
+static inline struct mt_flow *mt_flow_find(const struct mt_flow_table *table, uint64_t fingerprint)
+{
+	struct mt_flow *flow = mt_flow_probe(table, fingerprint);
+
+	return mt_likely(flow->fingerprint != 0) ? flow : NULL;
+}
 
 /** Result  a new, zeroed entry, or NULL where the table is full. The fingerprint must not be in it. */
 struct mt_flow *mt_flow_insert(struct mt_flow_table *table, uint64_t fingerprint);

@@ -37,31 +37,14 @@ void mt_flow_table_init(struct mt_flow_table *table, void *memory, uint32_t flow
 	*table = (struct mt_flow_table){.slots = memory, .mask = capacity_for(flows) - 1, .limit = flows};
 }
 
-/* The place of the fingerprint, or the free one where it would go: the load's bound leaves one. */
-static inline struct mt_flow *probe(const struct mt_flow_table *table, uint64_t fingerprint)
-{
-	uint32_t place = (uint32_t)fingerprint & table->mask;
-
-	assert(fingerprint != 0);
-	while (table->slots[place].fingerprint != fingerprint && table->slots[place].fingerprint != 0)
-		place = (place + 1) & table->mask;
-	return &table->slots[place];
-}
-
-struct mt_flow *mt_flow_find(struct mt_flow_table *table, uint64_t fingerprint)
-{
-	struct mt_flow *flow = probe(table, fingerprint);
-
-	return flow->fingerprint != 0 ? flow : NULL;
-}
-
 struct mt_flow *mt_flow_insert(struct mt_flow_table *table, uint64_t fingerprint)
 {
 	struct mt_flow *flow;
 
 	if (table->used >= table->limit)
 		return NULL;
-	flow = probe(table, fingerprint);
+	assert(fingerprint != 0);
+	flow = mt_flow_probe(table, fingerprint);
 	assert(flow->fingerprint == 0);
 	flow->fingerprint = fingerprint;
 	table->used++;

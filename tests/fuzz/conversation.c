@@ -416,7 +416,7 @@ static void begin(uint16_t server_port)
 {
 	struct mt_engine_config config = {.shared = &shared,
 					  .banners = &banners,
-					  .secret = {{1, 2}},
+					  .secret = {.word = {1, 2}},
 					  .emit = take_report,
 					  .flows = FLOWS,
 					  .dialogues = 2,

@@ -5,7 +5,7 @@
 #include "fuzz.h"
 #include "packet.h"
 
-static const struct mt_flow_secret secret = {{1, 2}};
+static const struct mt_flow_secret secret = {.word = {1, 2}};
 
 static void check_segment(const struct mt_packet *packet, struct mt_span frame)
 {

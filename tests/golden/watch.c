@@ -84,7 +84,7 @@ static void make_engine(struct watch *watch)
 	struct mt_engine_config config = {
 	    .shared = &watch->shared,
 	    .banners = &watch->banners,
-	    .secret = {{1, 2}},
+	    .secret = {.word = {1, 2}},
 	    .cells = watch->cells,
 	    .emit = take_report,
 	    .emit_context = watch,

@@ -2,6 +2,8 @@
 /* Copyright (c) 2026 the mailtap authors */
 #include "unit.h"
 
+#include <openssl/evp.h>
+
 #include "flow.h"
 
 /* The same numbers in every run, so that a failure comes back (a linear congruential generator). */
@@ -58,7 +60,7 @@ static struct mt_packet reversed(const struct mt_packet *packet)
 static void both_directions_have_one_key(void **state) /* G19 */
 {
 	(void)state;
-	static const struct mt_flow_secret secret = {{1, 2}};
+	static const struct mt_flow_secret secret = {.word = {1, 2}};
 	struct mt_flow_owners by_crc, by_nic;
 
 	mt_flow_owners_init(&by_crc, 7, 0);
@@ -125,14 +127,77 @@ static void a_vlan_is_in_the_key_on_request(void **state) /* G19 */
 static void the_fingerprint_is_siphash(void **state)
 {
 	(void)state;
-	static const struct mt_flow_secret zeros = {{0, 0}};
-	static const struct mt_flow_secret counting = {{0x0706050403020100, 0x0f0e0d0c0b0a0908}};
+	static const struct mt_flow_secret zeros = {.word = {0, 0}};
+	static const struct mt_flow_secret counting = {.word = {0x0706050403020100, 0x0f0e0d0c0b0a0908}};
 	struct mt_flow_key key;
 
 	for (unsigned i = 0; i < sizeof(key); i++)
 		((uint8_t *)&key)[i] = (uint8_t)i;
 	assert_true(mt_flow_fingerprint(&key, &zeros) == 0x95bc321ab41d8206);
 	assert_true(mt_flow_fingerprint(&key, &counting) == 0xc1d2363299e41531);
+}
+
+/* The CBC-MAC of the key's blocks, by OpenSSL. */
+static uint64_t cbc_mac(const struct mt_flow_key *key, const struct mt_flow_secret *secret)
+{
+	uint8_t in[48], out[48];
+	int len = 0, blocks = key->ip_version == 4 ? 1 : 3;
+	EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+	static const uint8_t zeros[16] = {0};
+	uint64_t hash;
+
+	memcpy(in, key->addr[0], 4);
+	memcpy(in + 4, key->addr[1], 4);
+	memcpy(in + 8, key->port, 8);
+	memcpy(in + 16, key->addr[0], 16);
+	memcpy(in + 32, key->addr[1], 16);
+	assert_non_null(context);
+	assert_true(
+	    EVP_EncryptInit_ex(context, EVP_aes_128_cbc(), NULL, (const uint8_t *)secret->word, zeros));
+	assert_true(EVP_EncryptUpdate(context, out, &len, in, blocks * 16));
+	assert_int_equal(len, blocks * 16);
+	EVP_CIPHER_CTX_free(context);
+	memcpy(&hash, out + len - 16, sizeof(hash));
+	return hash;
+}
+
+static void with_aes_the_fingerprint_is_its_cbc_mac(void **state)
+{
+	(void)state;
+	struct mt_flow_secret secret;
+
+	mt_flow_secret_init(&secret, 0x0706050403020100, 0x0f0e0d0c0b0a0908);
+	if (!secret.has_aes)
+		skip();
+	for (unsigned i = 0; i < 1000; i++) {
+		struct mt_packet packet = random_packet();
+		struct mt_flow_key key;
+
+		packet.vlan[0] = (uint16_t)(random32() & 0xfff);
+		mt_flow_key_make(&key, &packet, i % 2 != 0);
+		assert_true(mt_flow_fingerprint(&key, &secret) == cbc_mac(&key, &secret));
+	}
+}
+
+static void a_name_is_side_and_fingerprint(void **state)
+{
+	(void)state;
+	struct mt_flow_secret secrets[2] = {{.word = {1, 2}}};
+
+	mt_flow_secret_init(&secrets[1], 1, 2);
+	for (unsigned i = 0; i < 20000; i++) {
+		const struct mt_flow_secret *secret = &secrets[i % 2];
+		struct mt_packet packet = random_packet();
+		bool vlan_in_key = i / 2 % 2 != 0;
+		struct mt_flow_key key;
+
+		packet.vlan[0] = (uint16_t)(random32() & 0xfff);
+		unsigned side = mt_flow_key_make(&key, &packet, vlan_in_key);
+		struct mt_flow_name name = mt_flow_name(&packet, vlan_in_key, secret);
+		assert_int_equal(name.side, side);
+		assert_true(name.fingerprint == mt_flow_fingerprint(&key, secret));
+		assert_int_equal(key.vlan, vlan_in_key ? packet.vlan[0] : 0);
+	}
 }
 
 /* Toeplitz as Microsoft's text on RSS has it: for every bit of the input that is set, the 32 bits of the key
@@ -632,6 +697,8 @@ int main(void)
 	    cmocka_unit_test(every_byte_of_an_address_decides_the_side),
 	    cmocka_unit_test(a_vlan_is_in_the_key_on_request),
 	    cmocka_unit_test(the_fingerprint_is_siphash),
+	    cmocka_unit_test(with_aes_the_fingerprint_is_its_cbc_mac),
+	    cmocka_unit_test(a_name_is_side_and_fingerprint),
 	    cmocka_unit_test(toeplitz_is_what_microsoft_computes),
 	    cmocka_unit_test(the_rss_hash_is_the_nics),
 	    cmocka_unit_test(the_owner_is_the_worker_of_the_nics_queue),

@@ -44,7 +44,7 @@ static inline int release(void **state)
 static inline void create_with(uint32_t flows, uint32_t sessions, size_t reassembly_bytes)
 {
 	struct mt_engine_config config = {.shared = &shared,
-					  .secret = {{1, 2}},
+					  .secret = {.word = {1, 2}},
 					  .cells = cells,
 					  .emit = receiver,
 					  .flows = flows,
