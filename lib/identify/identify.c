@@ -2,8 +2,6 @@
 /* Copyright (c) 2026 the mailtap authors */
 #include "identify.h"
 
-#include <nmmintrin.h>
-
 enum mt_identify_answer mt_identify_greeting(struct mt_span begin)
 {
 	static const char *const beginnings[] = {"220 ", "220-", "+OK", "* OK", "* PREAUTH", "* BYE"};
@@ -19,68 +17,6 @@ enum mt_identify_answer mt_identify_greeting(struct mt_span begin)
 		answer = MT_IDENTIFY_PERHAPS;
 	}
 	return answer;
-}
-
-bool mt_identify_begins_like_greeting(struct mt_span payload)
-{
-	/* Nearly every payload on another port leaves here. */
-	if (payload.len == 0 || (payload.data[0] != '2' && payload.data[0] != '+' && payload.data[0] != '*'))
-		return false;
-	return mt_identify_greeting(payload) != MT_IDENTIFY_NO;
-}
-
-static uint32_t filter_bit(const uint8_t addr[16], uint16_t port)
-{
-	uint64_t half[2];
-
-	memcpy(half, addr, sizeof(half));
-	uint64_t sum = _mm_crc32_u64(_mm_crc32_u64(port, half[0]), half[1]);
-	return (uint32_t)sum & (MT_IDENTIFY_FILTER_BITS - 1);
-}
-
-static bool is_set(const struct mt_identify_filter *filter, uint32_t bit)
-{
-	return ((filter->bits[0][bit / 64] | filter->bits[1][bit / 64]) >> bit % 64) & 1;
-}
-
-static void turn_generations(struct mt_identify_filter *filter, uint64_t now_ns, uint64_t period_ns)
-{
-	uint64_t age_ns = now_ns - filter->turned_ns;
-
-	if (age_ns < period_ns)
-		return;
-	if (age_ns < 2 * period_ns)
-		memcpy(filter->bits[1], filter->bits[0], sizeof(filter->bits[1]));
-	else
-		memset(filter->bits[1], 0, sizeof(filter->bits[1]));
-	memset(filter->bits[0], 0, sizeof(filter->bits[0]));
-	filter->turned_ns = now_ns;
-}
-
-enum mt_identify_look mt_identify_first_look(struct mt_identify_filter *filter,
-					     const struct mt_identify_ports *ports,
-					     const struct mt_packet *packet, uint64_t now_ns,
-					     uint64_t period_ns)
-{
-	if (mt_identify_is_mail_port(ports, packet))
-		return MT_IDENTIFY_MAIL_PORT;
-	turn_generations(filter, now_ns, period_ns);
-	uint32_t from = filter_bit(packet->src, packet->src_port);
-	if (mt_identify_begins_like_greeting(packet->payload)) {
-		filter->bits[0][from / 64] |= 1ull << from % 64;
-		return MT_IDENTIFY_GREETING;
-	}
-	/* A known server's bit is renewed by its traffic: a long session stays known. */
-	uint32_t to = filter_bit(packet->dst, packet->dst_port);
-	for (unsigned i = 0; i < 2; i++) {
-		uint32_t bit = i == 0 ? from : to;
-
-		if (is_set(filter, bit)) {
-			filter->bits[0][bit / 64] |= 1ull << bit % 64;
-			return MT_IDENTIFY_KNOWN;
-		}
-	}
-	return MT_IDENTIFY_DROP;
 }
 
 uint32_t mt_identify_proxy_header(struct mt_span begin)

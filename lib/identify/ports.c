@@ -38,6 +38,7 @@ int mt_identify_ports_parse(struct mt_identify_ports *ret, const char *list, cha
 
 	for (size_t i = 0; i < MT_ARRAY_LEN(ret->port); i++)
 		ret->port[i] = (struct mt_identify_port){MT_PROTOCOL_COUNT, false};
+	memset(ret->is_mail, 0, sizeof(ret->is_mail));
 	while (*item != 0) {
 		size_t len = strcspn(item, ",");
 		char *end;
@@ -56,6 +57,7 @@ int mt_identify_ports_parse(struct mt_identify_ports *ret, const char *list, cha
 			return -EINVAL;
 		}
 		ret->port[number] = *kind;
+		ret->is_mail[number / 64] |= 1ull << number % 64;
 		item += len + (item[len] == ',');
 	}
 	return 0;

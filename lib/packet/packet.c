@@ -321,25 +321,6 @@ static inline enum mt_verdict read_header(struct mt_packet_walk *walk)
 #undef READER_CASE
 }
 
-/* What nearly every frame is, read without asking the table in between; whatever it is not, the table goes
- * on. */
-static inline enum mt_verdict read_usual(struct mt_packet_walk *walk)
-{
-	enum mt_verdict verdict = read_ethernet(walk);
-
-	if (verdict != READ_ON)
-		return verdict;
-	if (walk->question == ETHERTYPE(0x0800))
-		verdict = read_ipv4(walk);
-	else if (walk->question == ETHERTYPE(0x86dd))
-		verdict = read_ipv6(walk);
-	if (verdict == READ_ON && walk->question == PROTOCOL(6))
-		return read_tcp(walk);
-	if (verdict == READ_ON && walk->question == PROTOCOL(17))
-		return read_udp(walk);
-	return verdict;
-}
-
 enum mt_verdict mt_packet_decode(enum mt_packet_link link, struct mt_span frame, struct mt_packet *ret)
 {
 	struct mt_packet_walk walk = {
@@ -350,8 +331,12 @@ enum mt_verdict mt_packet_decode(enum mt_packet_link link, struct mt_span frame,
 	    .question = LINK(link),
 	};
 
-	enum mt_verdict verdict = mt_likely(link == MT_PACKET_LINK_ETHERNET) ? read_usual(&walk) : READ_ON;
+	struct mt_packet_usual usual;
+	enum mt_verdict verdict = READ_ON;
 
+	if (mt_likely(link == MT_PACKET_LINK_ETHERNET) && mt_packet_is_usual(frame, &usual) &&
+	    mt_packet_fill(ret, frame, &usual))
+		return MT_VERDICT_DIALOGUE;
 	for (unsigned headers = 0; headers < HEADERS_MAX && verdict == READ_ON; headers++)
 		verdict = read_header(&walk);
 	if (verdict != READ_ON)
