@@ -20,9 +20,8 @@
 #include <time.h>
 
 #define FRAME_MAX                                                                                            \
-	(65536 + 256)	    /* of a chained frame that is put together: IP's longest, and link headers       \
-			     */
-#define PREFETCH_AHEAD	  4 /* headers brought closer before they are read */
+	(65536 + 256) /* of a chained frame that is put together: IP's longest, and link headers             \
+		       */
 #define ROUND_NS	  (250 * MT_NS_PER_MS) /* a sweep of the flow table takes so long, if polls are frequent */
 #define SWEEP_PLACES_MIN  8		       /* of the table, at a time: what one look brings closer */
 #define SWEEP_PLACES_MAX  32		       /* ... so that a large table does not hold up a poll, ... */
@@ -142,6 +141,7 @@ static struct mt_span frame_of(struct mt_worker *worker, struct rte_mbuf *mbuf, 
 	len = len < FRAME_MAX ? len : FRAME_MAX;
 	if (len > worker->scratch_bytes[place])
 		worker->scratch_bytes[place] = len;
+	worker->has_scratch = true;
 	return mt_span(rte_pktmbuf_read(mbuf, 0, len, worker->scratch + (size_t)place * FRAME_MAX), len);
 }
 
@@ -149,29 +149,33 @@ static enum mt_verdict decode(struct mt_worker *worker, struct rte_mbuf *mbuf, u
 {
 	struct mt_engine_packet *packet = &worker->packets[place];
 
-	packet->time_ns = *stamp_of(worker, mbuf);
 	return mt_packet_decode(mt_fragments_is_whole(worker->fragments, mbuf) ? MT_PACKET_LINK_ETHERNET
 									       : worker->run->link,
 				frame_of(worker, mbuf, place), &packet->packet);
 }
 
-/* Feed the engine the packets that are its own, and count what it makes of them. */
+/* The copies may hold a password. One place more than was analysed: a packet that did not go on may have used
+ * it. */
+static void wipe_scratch(struct mt_worker *worker)
+{
+	for (unsigned i = 0; i < MT_BURST; i++) {
+		mt_wipe(worker->scratch + (size_t)i * FRAME_MAX, worker->scratch_bytes[i]);
+		worker->scratch_bytes[i] = 0;
+	}
+	worker->has_scratch = false;
+}
+
+/* Feed the engine the packets that are its own. */
 static void analyse(struct mt_worker *worker, unsigned count)
 {
-	for (unsigned i = 0; i < count; i++)
-		mt_engine_prepare(worker->engine, &worker->packets[i]);
-	for (unsigned i = 0; i < count; i++)
-		count_verdict(worker, mt_engine_packet(worker->engine, &worker->packets[i]));
-	/* One place more: a packet that did not go on may have used it. The copies may hold a password. */
-	for (unsigned i = 0; i <= count && i < MT_BURST; i++)
-		if (mt_unlikely(worker->scratch_bytes[i] > 0)) {
-			mt_wipe(worker->scratch + (size_t)i * FRAME_MAX, worker->scratch_bytes[i]);
-			worker->scratch_bytes[i] = 0;
-		}
+	mt_engine_burst(worker->engine, worker->packets, count);
+	if (mt_unlikely(worker->has_scratch))
+		wipe_scratch(worker);
 }
 
 /* Decode and first look. Result  MT_VERDICT_DIALOGUE where the packet goes on. */
-static enum mt_verdict judge(struct mt_worker *worker, struct rte_mbuf *mbuf, unsigned place)
+static __attribute__((noinline)) enum mt_verdict judge(struct mt_worker *worker, struct rte_mbuf *mbuf,
+						       unsigned place)
 {
 	enum mt_verdict verdict = decode(worker, mbuf, place);
 
@@ -187,6 +191,25 @@ static enum mt_verdict judge(struct mt_worker *worker, struct rte_mbuf *mbuf, un
 	default:
 		return MT_VERDICT_DIALOGUE;
 	}
+}
+
+/* The same where the frame is plain to see, and without decoding what a glance is enough for. */
+static inline enum mt_verdict judge_quickly(struct mt_worker *worker, struct rte_mbuf *mbuf,
+					    struct mt_span frame, struct mt_engine_packet *packet)
+{
+	struct mt_packet_usual usual;
+
+	if (mt_likely(mt_packet_is_usual(frame, &usual))) {
+		enum mt_verdict verdict =
+		    mt_identify_glance(worker->filter, &worker->run->shared->ports, &usual);
+
+		if (verdict == MT_VERDICT_NOT_TCP || verdict == MT_VERDICT_NOT_MAIL)
+			return verdict;
+		if (verdict == MT_VERDICT_DIALOGUE &&
+		    mt_likely(mt_packet_fill(&packet->packet, frame, &usual)))
+			return verdict;
+	}
+	return judge(worker, mbuf, (unsigned)(packet - worker->packets));
 }
 
 /* ---- Fragments ---- */
@@ -260,6 +283,8 @@ static void analyse_wholes(struct mt_worker *worker)
 		enum mt_verdict verdict = judge(worker, mbuf, own);
 		uint32_t owner;
 
+		worker->packets[own].time_ns = *stamp_of(worker, mbuf);
+
 		if (verdict == MT_VERDICT_FRAGMENT) {
 			put_together(worker, mbuf, own); /* nested: counted and gone */
 			continue;
@@ -289,12 +314,15 @@ static unsigned serve_inbox(struct mt_worker *worker)
 	unsigned n = rte_ring_sc_dequeue_burst(worker->inbox, (void **)mbufs, MT_BURST, NULL), own = 0,
 		 done_count = 0;
 
+	if (n == 0)
+		return 0;
 	worker->cells[MT_CELL0(TAKEN_OVER)] += n;
 	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
 	for (unsigned i = 0; i < n; i++) {
 		enum mt_verdict verdict = decode(worker, mbufs[i], own);
 
+		worker->packets[own].time_ns = *stamp_of(worker, mbufs[i]);
 		worker->is_wall_clock |= (mbufs[i]->ol_flags & worker->run->ports->stamp_flag) == 0;
 		advance_clock(worker, *stamp_of(worker, mbufs[i]));
 		if (verdict == MT_VERDICT_FRAGMENT) {
@@ -369,43 +397,149 @@ static uint16_t due(const struct mt_worker *worker)
 	return (uint16_t)(left < MT_BURST ? left : MT_BURST);
 }
 
+/** What was received at once. */
+struct burst {
+	struct rte_mbuf *mbufs[MT_BURST];
+	struct mt_span frames[MT_BURST]; /* for the glance: empty where it would see nothing */
+	uint32_t count;
+	struct rte_mempool *pool; /* of the first mbuf */
+	bool is_simple;		  /* every mbuf is a whole frame of that pool, held by nobody else */
+	bool has_stamps;	  /* the device says when each came */
+	uint64_t time_ns;	  /* when they came, where it does not */
+};
+
+/* What the mbufs alone tell. A frame in pieces, or of another link than Ethernet, shows nothing at a glance.
+ */
+static void take_in(struct mt_worker *worker, struct burst *burst)
+{
+	const struct rte_mempool *pool = burst->pool = burst->mbufs[0]->pool;
+	bool is_ethernet = worker->run->link == MT_PACKET_LINK_ETHERNET;
+	uint64_t flags = 0, bytes = 0;
+	uint32_t odd = 0, count = burst->count;
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct rte_mbuf *mbuf = burst->mbufs[i];
+		uint32_t pieces = mbuf->nb_segs, holders = rte_mbuf_refcnt_read(mbuf);
+
+		burst->frames[i] = mt_span(rte_pktmbuf_mtod(mbuf, const uint8_t *),
+					   is_ethernet && pieces == 1 ? mbuf->data_len : 0);
+		rte_prefetch0(burst->frames[i].data);
+		bytes += mbuf->pkt_len;
+		flags |= mbuf->ol_flags;
+		odd |= (pieces ^ 1) | (holders ^ 1) | (mbuf->pool != pool);
+	}
+	worker->received_bytes += bytes;
+	burst->is_simple = odd == 0 && (flags & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL)) == 0;
+	burst->has_stamps = (flags & worker->run->ports->stamp_flag) != 0;
+}
+
+/* The burst's time, and that of each packet where it has its own. */
+static void tell_time(struct mt_worker *worker, struct burst *burst)
+{
+	burst->time_ns = wall_clock(worker);
+	if (burst->has_stamps) {
+		for (unsigned i = 0; i < burst->count; i++)
+			stamp(worker, burst->mbufs[i], burst->time_ns);
+	} else {
+		worker->is_wall_clock = true;
+		advance_clock(worker, burst->time_ns);
+	}
+}
+
+/*
+ * What goes on is not always the worker's own to analyse: another one's goes to the outbox, a part is put
+ * together with others.
+ * Result  true where the mbuf is somebody else's now
+ */
+static __attribute__((noinline)) bool give(struct mt_worker *worker, struct rte_mbuf *mbuf,
+					   enum mt_verdict verdict, const struct mt_engine_packet *packet)
+{
+	/* A fragment's owner goes by addresses alone: of its ports only the first one knows. */
+	uint32_t owner = owner_of(worker, &packet->packet);
+
+	*stamp_of(worker, mbuf) = packet->time_ns;
+	if (owner != worker->index) {
+		struct mt_outbox *outbox = &worker->outboxes[owner];
+
+		outbox->mbufs[outbox->count++] = mbuf;
+		return true;
+	}
+	if (verdict == MT_VERDICT_FRAGMENT)
+		put_together(worker, mbuf, (unsigned)(packet - worker->packets));
+	return verdict == MT_VERDICT_FRAGMENT;
+}
+
+/* Move together those mbufs of a burst that are still its own. */
+static void close_gaps(struct burst *burst, uint64_t given)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < burst->count; i++)
+		if (!(given >> i & 1))
+			burst->mbufs[kept++] = burst->mbufs[i];
+	burst->count = kept;
+}
+
+/* Result  packets that the engine is to see. */
+static unsigned sort_out(struct mt_worker *worker, struct burst *burst)
+{
+	bool is_alone = worker->run->plan->workers == 1;
+	uint32_t count = burst->count, not_tcp = 0, not_mail = 0;
+	struct mt_engine_packet *packet = worker->packets;
+	uint64_t given = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct rte_mbuf *mbuf = burst->mbufs[i];
+		enum mt_verdict verdict = judge_quickly(worker, mbuf, burst->frames[i], packet);
+
+		/* Counted in registers: a count in memory waits for the one before. */
+		if (verdict == MT_VERDICT_NOT_TCP) {
+			not_tcp++;
+			continue;
+		}
+		if (verdict == MT_VERDICT_NOT_MAIL) {
+			not_mail++;
+			continue;
+		}
+		if (mt_unlikely(verdict != MT_VERDICT_DIALOGUE && verdict != MT_VERDICT_FRAGMENT)) {
+			count_verdict(worker, verdict);
+			continue;
+		}
+		packet->time_ns = burst->has_stamps ? *stamp_of(worker, mbuf) : burst->time_ns;
+		if ((is_alone && verdict == MT_VERDICT_DIALOGUE) || !give(worker, mbuf, verdict, packet))
+			packet++;
+		else
+			given |= 1ull << i;
+	}
+	worker->cells[MT_CELL1(PACKETS, MT_VERDICT_NOT_TCP)] += not_tcp;
+	worker->cells[MT_CELL1(PACKETS, MT_VERDICT_NOT_MAIL)] += not_mail;
+	if (given != 0)
+		close_gaps(burst, given);
+	return (unsigned)(packet - worker->packets);
+}
+
+/* As the library's own way, without reading each mbuf once more: take_in() has. */
+static void free_burst(struct burst *burst)
+{
+	if (mt_likely(burst->is_simple))
+		rte_mempool_put_bulk(burst->pool, (void **)burst->mbufs, burst->count);
+	else
+		rte_pktmbuf_free_bulk(burst->mbufs, burst->count);
+}
+
 /* Result  packets that the queue gave. */
 static unsigned receive(struct mt_worker *worker, struct mt_queue queue)
 {
-	struct rte_mbuf *mbufs[MT_BURST], *done[MT_BURST];
-	unsigned n = rte_eth_rx_burst(queue.port, queue.queue, mbufs, due(worker)), own = 0, done_count = 0;
-	uint64_t burst_ns = n > 0 ? wall_clock(worker) : 0;
+	struct burst burst;
+	unsigned n = rte_eth_rx_burst(queue.port, queue.queue, burst.mbufs, due(worker));
 
-	for (unsigned i = 0; i < n && i < PREFETCH_AHEAD; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], void *));
-	for (unsigned i = 0; i < n; i++) {
-		enum mt_verdict verdict;
-		uint32_t owner;
-
-		if (i + PREFETCH_AHEAD < n)
-			rte_prefetch0(rte_pktmbuf_mtod(mbufs[i + PREFETCH_AHEAD], void *));
-		worker->received_bytes += mbufs[i]->pkt_len;
-		stamp(worker, mbufs[i], burst_ns);
-		verdict = judge(worker, mbufs[i], own);
-		if (verdict != MT_VERDICT_DIALOGUE && verdict != MT_VERDICT_FRAGMENT) {
-			count_verdict(worker, verdict);
-			done[done_count++] = mbufs[i];
-			continue;
-		}
-		/* A fragment's owner goes by addresses alone: of its ports only the first one knows. */
-		owner = owner_of(worker, &worker->packets[own].packet);
-		if (owner == worker->index && verdict == MT_VERDICT_FRAGMENT) {
-			put_together(worker, mbufs[i], own);
-		} else if (owner == worker->index) {
-			own++;
-			done[done_count++] = mbufs[i];
-		} else {
-			struct mt_outbox *outbox = &worker->outboxes[owner];
-			outbox->mbufs[outbox->count++] = mbufs[i];
-		}
-	}
-	analyse(worker, own);
-	rte_pktmbuf_free_bulk(done, done_count);
+	if (n == 0)
+		return 0;
+	burst.count = n;
+	take_in(worker, &burst);
+	tell_time(worker, &burst);
+	analyse(worker, sort_out(worker, &burst));
+	free_burst(&burst);
 	analyse_wholes(worker);
 	send_outboxes(worker);
 	worker->received += n;

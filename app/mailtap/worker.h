@@ -99,6 +99,7 @@ struct mt_worker {
 	uint64_t swept_tsc;	/* ... after which the table was swept last */
 	uint64_t silent_cycles; /* since the last packet */
 	uint32_t idle_polls;	/* in a row */
+	bool has_scratch;	/* the burst under way has used scratch places */
 	bool is_wall_clock;	/* packets without time stamps were seen: the clock goes on when idle */
 	bool is_finishing;	/* no report may be lost now */
 

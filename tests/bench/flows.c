@@ -391,10 +391,8 @@ static double find_tsc_hz(void)
 
 static void open_bench(struct bench *bench, uint32_t flows, const struct crafted *crafted)
 {
-	*bench = (struct bench){.secret = {.word = {0x243f6a8885a308d3, 0x13198a2e03707344}},
-				.crafted = crafted,
-				.flows = flows,
-				.random = 0x9e3779b97f4a7c15};
+	*bench = (struct bench){.crafted = crafted, .flows = flows, .random = 0x9e3779b97f4a7c15};
+	mt_flow_secret_init(&bench->secret, 0x243f6a8885a308d3, 0x13198a2e03707344);
 	bench->bytes = whole_pages(mt_flow_table_bytes(flows));
 	bench->syn_bytes = whole_pages(mt_flow_syn_cache_bytes(flows));
 	bench->syn_memory = map(bench->syn_bytes, &bench->pages);

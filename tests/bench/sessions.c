@@ -244,7 +244,7 @@ static void create(struct bench *bench, const char *banners)
 	static struct mt_identify_ports ports;
 	struct mt_engine_config config = {.shared = &bench->shared,
 					  .banners = &bench->banners,
-					  .secret = {{0x0123456789abcdef, 0xfedcba9876543210}},
+					  .secret = {.word = {0x0123456789abcdef, 0xfedcba9876543210}},
 					  .cells = bench->cells,
 					  .emit = take_report,
 					  .emit_context = bench,
