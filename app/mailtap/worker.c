@@ -601,11 +601,14 @@ static void advance_horizon(struct mt_worker *worker)
 		atomic_store_explicit(&worker->forwarded_ns, received_ns, memory_order_release);
 }
 
-/* Every session that was over before the round's beginning has been reported at its end. */
+/* Every session that was over before the round's beginning has been reported at its end, but those that were
+ * reset just then. */
 static void finish_round(struct mt_worker *worker)
 {
+	uint64_t mark_ns = worker->round_ns > MT_SESSION_LATE_NS ? worker->round_ns - MT_SESSION_LATE_NS : 0;
+
 	/* Release: the reports stand in the ring. */
-	atomic_store_explicit(&worker->mark_ns, worker->round_ns, memory_order_release);
+	atomic_store_explicit(&worker->mark_ns, mark_ns, memory_order_release);
 	worker->round_ns = worker->horizon_ns;
 }
 

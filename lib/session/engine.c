@@ -168,6 +168,15 @@ uint64_t mt_session_patience_ns(const struct mt_engine *engine, const struct mt_
 	return is_closing(flow) || flow->state == MT_FLOW_ENDED ? LINGER_NS : engine->config.timeout_ns;
 }
 
+/*
+ * A reset ends a connection for the one who sent it. What the other one had sent by then crosses it on the
+ * wire: two taps, or two runs, may see it on either side of the reset, and have to say the same.
+ */
+static bool is_reset_over(const struct mt_flow *flow, uint64_t now_ns)
+{
+	return flow->has_rst && now_ns > flow->last_seen_ns && now_ns - flow->last_seen_ns > LACK_NS;
+}
+
 static bool is_timed_out(const struct mt_engine *engine, const struct mt_flow *flow, uint64_t now_ns)
 {
 	return now_ns > flow->last_seen_ns &&
@@ -423,7 +432,7 @@ static inline bool follow(struct mt_flow *flow, const struct mt_engine_packet *p
 
 static void end_if_over(struct mt_engine *engine, struct mt_flow *flow)
 {
-	if (!flow->has_rst && flow->has_fin_ack != 3)
+	if (flow->has_fin_ack != 3)
 		return;
 	/* One direction may be late: what it still owes is waited for, up to LINGER_NS. */
 	if (flow->state == MT_FLOW_DIALOGUE &&
@@ -490,6 +499,8 @@ static struct mt_flow *go_on(struct mt_engine *engine, struct mt_flow *flow,
 {
 	bool is_new = is_new_syn(flow, &packet->packet);
 
+	if (mt_unlikely(is_reset_over(flow, packet->time_ns)))
+		mt_session_end(engine, flow, MT_REASON_RST);
 	if (!is_new && !is_timed_out(engine, flow, packet->time_ns))
 		return flow;
 	mt_session_end(engine, flow, closing_reason(flow, is_new ? MT_REASON_REUSE : MT_REASON_TIMEOUT));
@@ -598,6 +609,9 @@ static bool age(void *context, struct mt_flow *flow)
 {
 	struct mt_engine *engine = context;
 
+	/* Its place is kept: who has not seen the reset sends again. */
+	if (is_reset_over(flow, engine->now_ns))
+		mt_session_end(engine, flow, MT_REASON_RST);
 	if (!is_timed_out(engine, flow, engine->now_ns))
 		return false;
 	mt_session_end(engine, flow, closing_reason(flow, MT_REASON_TIMEOUT));

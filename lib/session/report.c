@@ -170,9 +170,12 @@ static void fill_facts(struct mt_report *report, const struct session *session)
 	       offsetof(struct mt_facts, text) + session->mail.facts.text_len);
 }
 
-/* A sweep comes late, and how late depends on what else the worker has to do: the time must not. */
+/* A sweep comes late, and how late depends on what else the worker has to do: the time must not. A reset is
+ * the end, though what crosses it is waited for. */
 static uint64_t over_at(const struct mt_engine *engine, const struct mt_flow *flow)
 {
+	if (flow->has_rst)
+		return flow->last_seen_ns;
 	uint64_t silence_ns = engine->now_ns > flow->last_seen_ns ? engine->now_ns - flow->last_seen_ns : 0;
 	uint64_t patience_ns = mt_session_patience_ns(engine, flow);
 

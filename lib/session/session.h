@@ -90,6 +90,11 @@ enum mt_verdict mt_engine_packet(struct mt_engine *engine, const struct mt_engin
  */
 void mt_engine_burst(struct mt_engine *engine, struct mt_engine_packet *packets, unsigned count);
 
+/* Packet time by which one direction may be late against the other: taps, queues and rings delay it by less.
+ * A session that was reset is reported so long after it was over; all others at once, or when they time out.
+ */
+#define MT_SESSION_LATE_NS (200 * MT_NS_PER_MS)
+
 #define MT_ENGINE_WHOLE UINT32_MAX /* for _sweep(): every place, once round, in one call */
 
 /**

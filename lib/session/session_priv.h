@@ -12,9 +12,9 @@
 #include "stream.h"
 #include "tls.h"
 
-/* Bytes that were acknowledged but not seen are given up after this much packet time: taps, queues and rings
- * delay one direction against the other by less (DESIGN.md, decision 5). */
-#define LACK_NS (200 * MT_NS_PER_MS)
+/* Bytes that were acknowledged but not seen are given up after this much packet time (DESIGN.md, decision 5),
+ * and a connection that was reset after this much silence. */
+#define LACK_NS MT_SESSION_LATE_NS
 
 /* A connection whose ends have said goodbye is waited for this long: stragglers, and a late direction. */
 #define LINGER_NS (10 * MT_NS_PER_SECOND)

@@ -137,6 +137,7 @@ static void a_decided_session_outlives_a_reset_that_is_not_its_own(void **state)
 	assert_int_equal(report_count, 1);
 	assert_int_equal(strays(), 1);
 	send_far(&talk, MT_TO_SERVER, MT_TCP_RST, 0, 0);
+	let_cross(&talk);
 	assert_int_equal(report_count, 2);
 	assert_int_equal(reports[1].end.reason, MT_REASON_RST);
 }

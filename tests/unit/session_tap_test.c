@@ -143,6 +143,7 @@ static void other_bytes_under_the_same_numbers_change_nothing_and_are_flagged(vo
 			server(&talk, "250 ok\r\n");
 		server(&talk, "454 not now\r\n");
 		send_flags(&talk, MT_TO_SERVER, MT_TCP_RST | MT_TCP_ACK, "");
+		let_cross(&talk);
 		assert_int_equal(report_count, i + 1);
 		assert_true(reports[i].facts.is_requested);
 		assert_int_equal(reports[i].facts.response, MT_RESPONSE_REFUSED);

@@ -52,15 +52,58 @@ static void stragglers_of_an_ended_session_open_nothing(void **state)
 	assert_int_equal(mt_engine_flows(engine), 0);
 }
 
-static void a_reset_ends_a_session_at_once(void **state)
+static void a_reset_ends_a_session_when_nothing_more_crosses_it(void **state)
 {
 	(void)state;
-	struct talk talk = talk_smtp(40000);
+	struct talk talk = talk_smtp(40000), other = talk_smtp(40001);
+	uint64_t reset_ns = talk.now_ns;
 
 	assert_int_equal(send_flags(&talk, MT_TO_SERVER, MT_TCP_RST | MT_TCP_ACK, ""), MT_VERDICT_DIALOGUE);
-	only_facts();
-	assert_int_equal(reports[0].end.reason, MT_REASON_RST);
-	assert_int_equal(closed(MT_REASON_RST), 1);
+	send_flags(&other, MT_TO_SERVER, MT_TCP_RST | MT_TCP_ACK, "");
+	mt_engine_sweep(engine, MT_ENGINE_WHOLE, reset_ns + MT_SESSION_LATE_NS);
+	assert_int_equal(report_count, 0);
+	/* By a sweep, or by the packet that comes too late to have crossed it. */
+	for (unsigned i = 0; i < 2; i++) {
+		struct talk *late = i == 0 ? &talk : &other;
+
+		late->now_ns = reset_ns + MT_SESSION_LATE_NS + 1;
+		assert_int_equal(server(late, "221 bye\r\n"), MT_VERDICT_AFTER_END);
+		assert_int_equal(report_count, i + 1);
+		assert_int_equal(reports[i].end.reason, MT_REASON_RST);
+		assert_int_equal(reports[i].end.end_ns, reset_ns);
+		assert_int_equal(reports[i].end.over_ns, reset_ns);
+	}
+	assert_int_equal(closed(MT_REASON_RST), 2);
+}
+
+/* A client that closes before the server's last words are in answers them with a reset. */
+static void what_crosses_a_reset_counts_on_either_side_of_it(void **state)
+{
+	(void)state;
+	for (unsigned place = 0; place < 4; place++) {
+		struct talk talk = talk_smtp((uint16_t)(40000 + place));
+
+		client(&talk, "QUIT\r\n");
+		send_flags(&talk, MT_TO_SERVER, MT_TCP_FIN | MT_TCP_ACK, "");
+		for (unsigned i = 0; i < 4; i++) {
+			if (i == place)
+				send_flags(&talk, MT_TO_SERVER, MT_TCP_RST, "");
+			if (i == 0)
+				server(&talk, "250-odd\r\n");
+			if (i == 1)
+				server(&talk, "221 bye\r\n");
+			if (i == 2)
+				send_flags(&talk, MT_TO_CLIENT, MT_TCP_FIN | MT_TCP_ACK, "");
+		}
+		let_cross(&talk);
+		assert_int_equal(report_count, place + 1);
+		assert_int_equal(reports[place].end.reason, MT_REASON_RST);
+		assert_int_equal(reports[place].end.pkts[MT_TO_SERVER], 4);
+		assert_int_equal(reports[place].end.pkts[MT_TO_CLIENT], 5);
+		assert_int_equal(reports[place].end.bytes[MT_TO_CLIENT], reports[0].end.bytes[MT_TO_CLIENT]);
+		assert_int_equal(mt_facts_evidence(&reports[place].facts, &reports[place].end),
+				 MT_EVIDENCE_COMPLETE);
+	}
 }
 
 static void an_idle_session_times_out_by_sweep_or_by_its_next_packet(void **state)
@@ -133,6 +176,7 @@ static void a_session_is_over_at_its_end_or_a_timeout_after_it(void **state)
 	uint64_t last_ns = idle.now_ns - MT_NS_PER_MS;
 
 	send_flags(&reset, MT_TO_SERVER, MT_TCP_RST | MT_TCP_ACK, "");
+	let_cross(&reset);
 	assert_int_equal(reports[0].end.over_ns, reports[0].end.end_ns);
 	send_flags(&halved, MT_TO_SERVER, MT_TCP_FIN | MT_TCP_ACK, "");
 	send_flags(&halved, MT_TO_CLIENT, MT_TCP_FIN, "");
@@ -808,7 +852,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_session_leaves_one_record_when_both_sides_said_goodbye),
 	    TEST(stragglers_of_an_ended_session_open_nothing),
-	    TEST(a_reset_ends_a_session_at_once),
+	    TEST(a_reset_ends_a_session_when_nothing_more_crosses_it),
+	    TEST(what_crosses_a_reset_counts_on_either_side_of_it),
 	    TEST(an_idle_session_times_out_by_sweep_or_by_its_next_packet),
 	    TEST(a_new_syn_begins_a_new_session_and_a_repeated_one_does_not),
 	    TEST(sweep_and_finish_agree_on_who_is_too_late),
