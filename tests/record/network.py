@@ -112,3 +112,8 @@ class Network:
 
     def on_client(self, *command):
         return self.inside(self.client, *command, name=CLIENT_NAME)
+
+    def has_connections(self):
+        """Whether one is open on any side; what only waits for stragglers counts as closed."""
+        command = ["ss", "-Htan", "state", "connected", "exclude", "time-wait"]
+        return any(run(*inside(*command)).stdout.strip() for inside in (self.on_client, self.on_middle, self.on_server))

@@ -114,14 +114,14 @@ dnsblog unix - - n - 0 dnsblog
 
 
 class Postfix:
-    def __init__(self, network, folder, tls, auth):
+    def __init__(self, network, folder, tls, auth, settings):
         self.root = pathlib.Path(folder)
         self.log = self.root / "log"
         for name in ("etc", "spool", "lib"):
             (self.root / name).mkdir(parents=True)
         shutil.chown(self.root / "lib", "postfix")
         (self.root / "etc/main.cf").write_text(
-            MAIN_CF.format(root=self.root, name=NAME, banner=BANNER, tls=tls, auth=auth))
+            MAIN_CF.format(root=self.root, name=NAME, banner=BANNER, tls=tls, auth=auth) + settings)
         (self.root / "etc/master.cf").write_text(MASTER_CF + "".join(self._listeners()))
         self.command = network.on_server("postfix", "-c", str(self.root / "etc"))
 
@@ -155,7 +155,7 @@ instance_name = {name}
 log_path = {root}/log
 hostname = {host}
 listen = {listen}
-protocols = imap pop3 sieve lmtp
+protocols = imap pop3
 ssl = yes
 ssl_cert = <{tls}/server.pem
 ssl_key = <{tls}/server.key
@@ -188,16 +188,20 @@ service imap-login {{
     ssl = yes
   }}
 }}
-service managesieve-login {{
-  inet_listener sieve {{
+"""
+
+OTHER_PROTOCOLS = """\
+protocols = imap pop3 sieve lmtp
+service managesieve-login {
+  inet_listener sieve {
     port = 4190
-  }}
-}}
-service lmtp {{
-  inet_listener lmtp {{
+  }
+}
+service lmtp {
+  inet_listener lmtp {
     port = 24
-  }}
-}}
+  }
+}
 """
 
 MORE = """\
@@ -212,13 +216,13 @@ service lmtp {
 }
 """
 
-# One row per instance: name, addresses, settings that differ.
+# One row per instance: name, addresses, settings beside those of DOVECOT_CF.
 INSTANCES = [
-    ("main", [address("main"), address("main", 6), BEYOND], ""),
-    ("notls", [address("notls"), address("notls", 6)], "ssl = no\n"),
-    ("tls13", [address("tls13")], "ssl_min_protocol = TLSv1.3\n"),
-    ("strict", [address("strict")], "disable_plaintext_auth = yes\n"),
-    ("more", [address("more")], MORE),
+    ("main", [address("main"), address("main", 6), BEYOND], OTHER_PROTOCOLS),
+    ("notls", [address("notls"), address("notls", 6)], OTHER_PROTOCOLS + "ssl = no\n"),
+    ("tls13", [address("tls13")], OTHER_PROTOCOLS + "ssl_min_protocol = TLSv1.3\n"),
+    ("strict", [address("strict")], OTHER_PROTOCOLS + "disable_plaintext_auth = yes\n"),
+    ("more", [address("more")], OTHER_PROTOCOLS + MORE),
 ]
 
 
@@ -253,9 +257,12 @@ GUESTS = {guest.name: guest for guest in (Courier, Cyrus, Exim, OpenSmtpd)}
 
 
 class Servers:
-    """All of them; lines() gives what they logged since the last mark(). A guest starts when it is needed."""
+    """All of them; lines() gives what they logged since the last mark(). A guest starts when it is needed.
 
-    def __init__(self, network, folder, users):
+    instances: Dovecot's. settings: Postfix's, beside those of MAIN_CF.
+    """
+
+    def __init__(self, network, folder, users, instances=INSTANCES, settings=""):
         self.network, self.folder, self.users = network, pathlib.Path(folder), users
         self.mail = self.folder / "mail"
         self.mail.mkdir()
@@ -268,9 +275,9 @@ class Servers:
         make_certificates(self.folder / "other-tls", "Another Test CA")  # of the man in the middle
         accounts = self.folder / "users"
         accounts.write_text("".join(f"{user}:{{PLAIN}}{word}\n" for user, word in users.items()))
-        self.dovecots = [Dovecot(network, self.folder / f"dovecot-{name}", name, listen, settings, tls, self.mail,
-                                 accounts) for name, listen, settings in INSTANCES]
-        self.postfix = Postfix(network, self.folder / "postfix", tls, self.dovecots[0].root / "auth")
+        self.dovecots = [Dovecot(network, self.folder / f"dovecot-{name}", name, listen, more, tls, self.mail,
+                                 accounts) for name, listen, more in instances]
+        self.postfix = Postfix(network, self.folder / "postfix", tls, self.dovecots[0].root / "auth", settings)
         self.logs = [server.log for server in (self.postfix, *self.dovecots)]
         self.marks = {}
         self.guests = {}

@@ -42,8 +42,12 @@ class Talk:
                 raise EOFError("the other side closed")
             self.held += got
         line, _, self.held = self.held.partition(b"\n")
-        print("S:", line.decode(errors="replace").rstrip("\r"), flush=True)
+        self.show(line.decode(errors="replace").rstrip("\r"))
         return line
+
+    @staticmethod
+    def show(line):
+        print("S:", line, flush=True)
 
     def expect(self, text):
         while not self.read_line().startswith(text.encode()):

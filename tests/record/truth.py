@@ -1,6 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 the mailtap authors
 """What a scenario says about a session. The recorder adds the client's port, the greeting and the source."""
+import re
+
+GREETING = re.compile(r"^(?:\* (?:OK|PREAUTH|BYE)|\+OK|[245]\d\d[ -]) ?", re.M)
+
+
+def banner_of(line):
+    """What a record keeps of the server's first line."""
+    if line.startswith("* PREAUTH"):
+        line = line.partition("]")[0] + "]"  # the text behind the code names a user
+    return GREETING.sub("", line, count=1)[:256]
 
 
 def starttls(offered, requested, response, outcome):
