@@ -177,6 +177,20 @@ def check_records(run):
     return [f"record {record['src_port']}: {fault}" for record in run.records for fault in faults(record)]
 
 
+def without_times(record):
+    """What is the same on every way to the same session: all but times, and the number that follows from them."""
+    flow = {name: value for name, value in record["flow"].items() if name not in ("start", "end")}
+    return {name: value for name, value in record.items() if name not in ("timestamp", "flow_id")} | {"flow": flow}
+
+
+def differences(expected, found):
+    """Paths of members that differ, and both values."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        return [f"{key}.{rest}" for key in sorted(expected.keys() | found.keys())
+                for rest in differences(expected.get(key), found.get(key))]
+    return [] if expected == found else [f": {found}, replay {expected}"]
+
+
 def losses_of(report):
     """What was lost that no replay loses, and no live run that is not overloaded."""
     return {reason: report["losses"][reason] for reason in LOST_IN_NO_REPLAY if report["losses"].get(reason)}

@@ -94,20 +94,11 @@ def receive(paths, packets, workers, folder):
 
 
 def comparable(records):
+    records = [common.without_times(record) for record in records]
     for record in records:
-        for member in ("timestamp", "flow_id"):
-            record.pop(member)
-        for member in ("start", "end", "pkts_toserver", "pkts_toclient", "bytes_toserver", "bytes_toclient"):
+        for member in ("pkts_toserver", "pkts_toclient", "bytes_toserver", "bytes_toclient"):
             record["flow"].pop(member)
     return sorted(records, key=lambda record: record["src_port"])
-
-
-def differences(expected, found):
-    """Paths of members that differ, and both values."""
-    if isinstance(expected, dict) and isinstance(found, dict):
-        return [f"{key}.{rest}" for key in sorted(expected.keys() | found.keys())
-                for rest in differences(expected.get(key), found.get(key))]
-    return [] if expected == found else [f": {found}, replay {expected}"]
 
 
 def check(name, folder):
@@ -120,7 +111,7 @@ def check(name, folder):
         if len(found) != len(expected):
             findings.append(f"{name}, {late_ms} ms late, {workers} workers: {len(found)} records, {len(expected)} expected")
         findings += [f"{name}, {late_ms} ms late, {workers} workers: {difference}"
-                     for one, other in zip(expected, found) for difference in differences(one, other)]
+                     for one, other in zip(expected, found) for difference in common.differences(one, other)]
     return findings
 
 
