@@ -101,15 +101,19 @@ class Watch:
 
     def __init__(self, within, folder, *options, end="near", counters=f"wire-test-{os.getpid()}", words=None):
         self.counters = counters
-        self.errors = folder / f"errors-{end}"
+        self.errors = folder / f"errors-{counters}-{end}"
         with open(self.errors, "wb") as errors:
             # Seen from here the process is mailtap itself: `ip netns exec` becomes what it runs.
             self.process = subprocess.Popen(
                 [*within, common.program(), *(words or ["-i", end]), "--report", "json", "--counters", self.counters,
                  "--server-memory", "none", *options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
-        if not wait_for(lambda: self.value("mailtap_up") == 1):
-            raise TimeoutError(f"mailtap does not start: {self.errors.read_text()}")
+        try:
+            if not wait_for(lambda: self.value("mailtap_up") == 1):
+                raise TimeoutError(f"mailtap does not start: {self.errors.read_text()}")
+        except BaseException:
+            self.give_up()
+            raise
 
     def values(self, metric):
         """(labels, value) of each of its series."""
