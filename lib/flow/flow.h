@@ -120,10 +120,11 @@ mt_static_assert(sizeof(struct mt_flow) == MT_CACHE_LINE, "one line a flow");
 
 struct mt_flow_table {
 	struct mt_flow *slots; /* kept; capacity of them, a power of two, aligned to a cache line */
-	uint32_t mask;	       /* capacity - 1 */
-	uint32_t used;	       /* places taken now */
-	uint32_t limit;	       /* places that may be taken: the load factor's bound */
-	uint32_t sweep;	       /* where the next sweep begins */
+	uint64_t *taken; /* a bit a slot that holds a flow: sweeping touches no others; behind the slots */
+	uint32_t mask;	 /* capacity - 1 */
+	uint32_t used;	 /* places taken now */
+	uint32_t limit;	 /* places that may be taken: the load factor's bound */
+	uint32_t sweep;	 /* where the next sweep begins */
 };
 
 #define MT_FLOW_FLOWS_MAX (1u << 30) /* what a table or a cache may be asked to hold */
