@@ -7,15 +7,11 @@
 #include <stdlib.h>
 
 #include "../captures/link.h"
-#include "imap.h"
 #include "match_priv.h"
-#include "pop3.h"
-#include "session.h"
-#include "smtp.h"
+#include "setting.h"
 
-#define FLOWS	   1024 /* of one capture, at most */
-#define TIMEOUT_NS (1800 * MT_NS_PER_SECOND)
-#define LINE_ROOM  64 /* bytes that may be read behind the last line: see MARGIN_BYTES of lib/match */
+#define FLOWS	  1024 /* of one capture, at most */
+#define LINE_ROOM 64   /* bytes that may be read behind the last line: see MARGIN_BYTES of lib/match */
 
 static struct calls *taken; /* what is being collected; NULL while nothing is */
 
@@ -171,34 +167,17 @@ static void name_sets(const struct mt_session_shared *shared, const struct mt_ba
 }
 
 /* Sets and what they belong to stay until the program ends. */
-void calls_collect(struct calls *ret, const char *banners_path, char *const *captures, int count)
+void calls_collect(struct calls *ret, const char *banners, char *const *captures, int count)
 {
-	static const struct mt_dialogue *const dialogues[] = {[MT_PROTOCOL_SMTP] = &mt_smtp_dialogue,
-							      [MT_PROTOCOL_IMAP] = &mt_imap_dialogue,
-							      [MT_PROTOCOL_POP3] = &mt_pop3_dialogue};
-	static struct mt_identify_ports ports;
-	static struct mt_session_shared shared;
-	static struct mt_banners banners;
-	static uint64_t cells[MT_COUNTERS_FIXED_CELLS];
-	char error[256];
-	struct mt_engine_config config = {.shared = &shared,
-					  .banners = &banners,
-					  .secret = {.word = {1, 2}},
-					  .cells = cells,
-					  .emit = count_session,
-					  .emit_context = ret,
-					  .flows = FLOWS,
-					  .dialogues = FLOWS,
-					  .reassembly_bytes = 1024 * 1024,
-					  .timeout_ns = TIMEOUT_NS};
+	static struct setting setting;
+	struct mt_engine_config config = setting_config(&setting, FLOWS);
 
 	*ret = (struct calls){0};
+	config.emit = count_session;
+	config.emit_context = ret;
 	taken = ret;
-	if (mt_identify_ports_parse(&ports, NULL, error, sizeof(error)) != 0 ||
-	    mt_session_shared_init(&shared, dialogues, &ports, error, sizeof(error)) != 0 ||
-	    mt_banners_load(&banners, banners_path, error, sizeof(error)) != 0)
-		errx(1, "%s", error);
-	name_sets(&shared, &banners);
+	setting_open(&setting, banners);
+	name_sets(&setting.shared, &setting.banners);
 	for (int i = 0; i < count; i++)
 		read_capture(captures[i], &config);
 	taken = NULL;

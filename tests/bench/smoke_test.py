@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 the mailtap authors
-"""smoke_test.py CAPTURES BANNERS SCAN FLOWS: the programs that measure still run, and say what they are asked.
+"""smoke_test.py CAPTURES BANNERS SCAN FLOWS MEMORY: the programs that measure still run, and say what they are asked.
 
 They run for moments: what they say is not looked at but for what cannot depend on the machine.
 """
@@ -9,7 +9,7 @@ import pathlib
 import subprocess
 import sys
 
-captures, banners, scan, flows = sys.argv[1:]
+captures, banners, scan, flows, memory = sys.argv[1:]
 
 
 def run(*command):
@@ -36,5 +36,13 @@ def flows_are_found():
         assert said["flows"] == 1024 and said["find"] > 0 and said["set_up"] > 0, said
 
 
+def flows_are_parked():
+    """Every flow is decided, and its record parked."""
+    said = run(memory, banners, "--tuples", 500, "decided", 0, "-")
+    assert said["flows"] == said["sessions"] == said["parked_now"] == 500, said
+    assert said["parked_report_bytes"] > 0 and said["bytes"] > 0, said
+
+
 scan_names_every_set()
+flows_are_parked()
 flows_are_found()
