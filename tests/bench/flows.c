@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 the mailtap authors */
 /**
- * flows FLOWS uniform|zipf PACKETS: what the flow table costs a packet, with so many flows in it.
+ * flows FLOWS uniform|zipf|small PACKETS: what the flow table costs a packet, with so many flows in it;
+ * small is uniform, in small pages.
  * flows crafted PACKETS: a million tuples picked to collide, beside a million random ones.
  *
- * As a worker does it: of a burst of 32 packets first all keys, fingerprints and prefetches ("prepare"), then
+ * As a worker does it: of a burst of 32 packets first all fingerprints and prefetches ("prepare"), then
  * one look-up after the other, each touching what a packet of a decided flow touches ("find"). Headers come
  * decoded. Prints one JSON object; figures are TSC cycles a packet, and where the table's memory is.
  */
@@ -38,7 +39,6 @@ struct bench {
 	void *memory, *syn_memory;
 	size_t bytes, syn_bytes;
 	const char *pages; /* what the memory is made of */
-	struct mt_flow_key keys[BURST];
 	uint64_t fingerprints[BURST];
 	struct mt_packet packets[BURST];
 	uint64_t random, sum;
@@ -92,21 +92,27 @@ static uint64_t draw(struct bench *bench)
 	return x * 0x2545f4914f6cdd1d;
 }
 
-/* Huge pages that are set aside, else those that the kernel makes by itself. */
-static void *map(size_t bytes, const char **pages)
+static void *map_more(size_t bytes, int flags)
 {
-	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_POPULATE, -1, 0);
+	return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+}
+
+/* Huge pages that are set aside, else those that the kernel makes by itself. */
+static void *map(size_t bytes, bool is_small, const char **pages)
+{
+	void *memory = is_small ? MAP_FAILED : map_more(bytes, MAP_HUGETLB | MAP_POPULATE);
 
 	*pages = "hugetlb";
 	if (memory != MAP_FAILED)
 		return memory;
 	/* MAP_POPULATE would fill it before the advice is given. */
-	memory = mmap(NULL, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memory = map_more(bytes + HUGE_PAGE, 0);
 	if (memory == MAP_FAILED)
 		err(1, "%zu bytes", bytes);
 	memory = (void *)(((uintptr_t)memory + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1));
-	*pages = madvise(memory, bytes, MADV_HUGEPAGE) == 0 ? "transparent" : "small";
+	*pages = madvise(memory, bytes, is_small ? MADV_NOHUGEPAGE : MADV_HUGEPAGE) != 0 || is_small
+		     ? "small"
+		     : "transparent";
 	memset(memory, 0, bytes);
 	return memory;
 }
@@ -145,8 +151,7 @@ static uint64_t prepare(struct bench *bench)
 	uint64_t begin = cycles_now();
 
 	for (unsigned i = 0; i < BURST; i++) {
-		mt_flow_key_make(&bench->keys[i], &bench->packets[i], false);
-		bench->fingerprints[i] = mt_flow_fingerprint(&bench->keys[i], &bench->secret);
+		bench->fingerprints[i] = mt_flow_name(&bench->packets[i], false, &bench->secret).fingerprint;
 		mt_flow_prefetch(&bench->table, bench->fingerprints[i]);
 	}
 	return cycles_now() - begin;
@@ -158,8 +163,7 @@ static uint64_t prepare_apart(struct bench *bench)
 	uint64_t begin = cycles_now();
 
 	for (unsigned i = 0; i < BURST; i++) {
-		mt_flow_key_make(&bench->keys[i], &bench->packets[i], false);
-		bench->fingerprints[i] = mt_flow_fingerprint(&bench->keys[i], &bench->secret);
+		bench->fingerprints[i] = mt_flow_name(&bench->packets[i], false, &bench->secret).fingerprint;
 	}
 	for (unsigned i = 0; i < BURST; i++)
 		mt_flow_prefetch(&bench->table, bench->fingerprints[i]);
@@ -389,14 +393,14 @@ static double find_tsc_hz(void)
 	       ((double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
 }
 
-static void open_bench(struct bench *bench, uint32_t flows, const struct crafted *crafted)
+static void open_bench(struct bench *bench, uint32_t flows, const struct crafted *crafted, bool is_small)
 {
 	*bench = (struct bench){.crafted = crafted, .flows = flows, .random = 0x9e3779b97f4a7c15};
 	mt_flow_secret_init(&bench->secret, 0x243f6a8885a308d3, 0x13198a2e03707344);
 	bench->bytes = whole_pages(mt_flow_table_bytes(flows));
 	bench->syn_bytes = whole_pages(mt_flow_syn_cache_bytes(flows));
-	bench->syn_memory = map(bench->syn_bytes, &bench->pages);
-	bench->memory = map(bench->bytes, &bench->pages);
+	bench->syn_memory = map(bench->syn_bytes, is_small, &bench->pages);
+	bench->memory = map(bench->bytes, is_small, &bench->pages);
 	mt_flow_table_init(&bench->table, bench->memory, flows);
 	mt_flow_syn_cache_init(&bench->syns, bench->syn_memory, flows);
 }
@@ -407,12 +411,12 @@ static void print_figures(struct bursts *figures, unsigned count)
 		printf("%s\"%s\": %.2f", i == 0 ? "" : ", ", figure_names[i], average(&figures[i]));
 }
 
-static void run_flows(uint32_t flows, bool is_zipf, uint64_t packets)
+static void run_flows(uint32_t flows, bool is_zipf, bool is_small, uint64_t packets)
 {
 	static struct bench bench;
 	struct bursts figures[FIGURE_COUNT] = {0};
 
-	open_bench(&bench, flows, NULL);
+	open_bench(&bench, flows, NULL, is_small);
 	fill(&bench, figures);
 	look_up(&bench, figures, is_zipf, packets / 8);
 	for (unsigned i = 0; i < FILL; i++)
@@ -421,8 +425,10 @@ static void run_flows(uint32_t flows, bool is_zipf, uint64_t packets)
 	look_up_strangers(&bench, figures, packets / 4);
 	turn_over(&bench, figures, packets / 4);
 	printf(
-	    "{\"flows\": %u, \"packets\": %llu, \"table_bytes\": %zu, \"pages\": \"%s\", \"tsc_hz\": %.0f, ",
-	    flows, (unsigned long long)packets, mt_flow_table_bytes(flows), bench.pages, find_tsc_hz());
+	    "{\"flows\": %u, \"packets\": %llu, \"table_bytes\": %zu, \"pages\": \"%s\", \"hash\": \"%s\", "
+	    "\"tsc_hz\": %.0f, ",
+	    flows, (unsigned long long)packets, mt_flow_table_bytes(flows), bench.pages,
+	    bench.secret.has_aes ? "AES" : "SipHash", find_tsc_hz());
 	print_figures(figures, FIGURE_COUNT);
 	printf(", \"sum\": %llu}\n", (unsigned long long)bench.sum);
 }
@@ -440,7 +446,7 @@ static void run_crafted(uint64_t packets)
 
 		if (crafted == NULL)
 			errx(1, "no tuples collide under %s", names[i]);
-		open_bench(&bench[i], CRAFTED_COUNT, i == CRAFTED_RANDOM ? NULL : crafted);
+		open_bench(&bench[i], CRAFTED_COUNT, i == CRAFTED_RANDOM ? NULL : crafted, false);
 		fill(&bench[i], figures[i]);
 	}
 	for (unsigned slice = 0; slice < slices; slice++)
@@ -460,17 +466,20 @@ int main(int argc, char **argv)
 {
 	bool is_crafted = argc == 3 && strcmp(argv[1], "crafted") == 0;
 	bool is_zipf = argc == 4 && strcmp(argv[2], "zipf") == 0;
+	bool is_small = argc == 4 && strcmp(argv[2], "small") == 0;
 	/* Whole bursts. */
 	uint64_t packets = argc < 3 ? 0 : strtoull(argv[argc - 1], NULL, 10) / (8 * BURST) * (8 * BURST);
 	uint64_t flows = argc == 4 ? strtoull(argv[1], NULL, 10) / BURST * BURST : 0;
+	bool is_table = flows > 0 && flows <= MT_FLOW_FLOWS_MAX &&
+			(is_zipf || is_small || strcmp(argv[2], "uniform") == 0);
 
-	if (packets == 0 || flows > MT_FLOW_FLOWS_MAX ||
-	    !(is_crafted || (flows > 0 && (is_zipf || strcmp(argv[2], "uniform") == 0))))
-		errx(2, "usage: flows FLOWS uniform|zipf PACKETS, or flows crafted PACKETS; in 256s, FLOWS "
-			"in 32s");
+	if (packets == 0 || (!is_crafted && !is_table))
+		errx(2, "usage: flows FLOWS uniform|zipf|small PACKETS, or flows crafted PACKETS; packets in "
+			"256s, "
+			"flows in 32s");
 	if (is_crafted)
 		run_crafted(packets);
 	else
-		run_flows((uint32_t)flows, is_zipf, packets);
+		run_flows((uint32_t)flows, is_zipf, is_small, packets);
 	return 0;
 }

@@ -2,14 +2,15 @@
 # Copyright (c) 2026 the mailtap authors
 """flows.py FLOWS [--rounds N] [--packets N] [--most N] [--json]: what the flow table costs a packet.
 
-FLOWS is the program. Cycles a packet, in bursts of 32 as a worker takes them: from decoded headers to key, fingerprint
-and prefetch ("prepare"), and the look-up with what a decided flow's packet touches ("find"), for 1 thousand to 16
-million flows (--most) that packets belong to uniformly or by Zipf's law. "apart" is both together, with the prefetches
-of a burst behind its last fingerprint instead of one behind each. "memory" is what it takes to ask for lines of the
-table at random and to read them, with nothing to compute: what this machine leaves to be gained. "none" is a look-up of what is not there.
-"set-up" is a first payload: prepared, not found, its handshake taken from the cache, entered in a full table; "SYN" and
-"SYN-ACK" are the packets before it, "removal" is the flow's end; all with their preparation. Crafted: a million tuples
-picked to have one CRC32C, one Toeplitz hash or both, beside a million random ones.
+FLOWS is the program. Cycles a packet, in bursts of 32 as a worker takes them: from decoded headers to fingerprint and
+prefetch ("prepare"), and the look-up with what a decided flow's packet touches ("find"), for 1 thousand to 16 million
+flows (--most) that packets belong to uniformly or by Zipf's law, in huge pages, and uniformly in small ones. "apart" is
+both together, with the prefetches of a burst behind its last fingerprint instead of one behind each. "memory" is what
+it takes to ask for lines of the table at random and to read them, with nothing to compute: what this machine leaves to
+be gained. "none" is a look-up of what is not there. "set-up" is a first payload: prepared, not found, its handshake
+taken from the cache, entered in a full table; "SYN" and "SYN-ACK" are the packets before it, "removal" is the flow's
+end; all with their preparation. Crafted: a million tuples picked to have one CRC32C, one Toeplitz hash or both, beside
+a million random ones.
 """
 import argparse
 import json
@@ -18,8 +19,9 @@ import statistics
 import rounds
 
 COUNTS = (1024, 100_000, 1_000_000, 4_000_000, 16_000_000)
-SPREADS = ("uniform", "zipf")
-FIGURES = ("prepare", "find", "prepare_apart", "find_apart", "memory", "find_none", "fill", "syn", "syn_ack", "set_up", "removal")
+SPREADS = ("uniform", "zipf", "small")
+FIGURES = ("prepare", "find", "prepare_apart", "find_apart", "memory", "find_none", "fill", "syn", "syn_ack", "set_up",
+           "removal")
 SHOWN = {"prepare": "prepare", "find": "find", "memory": "memory", "find_none": "none", "syn": "SYN", "syn_ack": "SYN-ACK",
          "set_up": "set-up", "removal": "removal"}
 HASHES = ("crc32c", "toeplitz", "both", "random")
@@ -32,7 +34,7 @@ def combine(runs):
     figures = {name: rounds.summary([run[name] for run in runs]) for name in FIGURES}
     path = [run["prepare"] + run["find"] for run in runs]
     apart = [run["prepare_apart"] + run["find_apart"] for run in runs]
-    return {**{name: first[name] for name in ("flows", "packets", "table_bytes", "tsc_hz")},
+    return {**{name: first[name] for name in ("flows", "packets", "table_bytes", "tsc_hz", "hash")},
             "pages": sorted({run["pages"] for run in runs}), "cycles": figures, "look_up": rounds.summary(path),
             "look_up_apart": rounds.summary(apart),
             "look_up_ns": statistics.median(path) / first["tsc_hz"] * 1e9,
@@ -75,7 +77,7 @@ def print_table(result):
     for spread, rows in result["spreads"].items():
         for row in rows:
             print_row(spread, row)
-    print("cycles a packet, medians; look-up: prepare + find; set-ups in millions a second, goals 8 in the cache, 5 in memory")
+    print(f"cycles a packet, medians; hash: {result['spreads'][SPREADS[0]][0]['hash']}; look-up: prepare + find; set-ups in millions a second, goals 8 in the cache, 5 in memory")
     for spread, ratio in result["slow_down"].items():
         rows = result["spreads"][spread]
         print(f"{spread}: {rows[-1]['flows']} flows cost {ratio['look_up']:.2f} times what {rows[1]['flows']} do, apart "
@@ -98,4 +100,5 @@ def main():
     print(json.dumps(result)) if options.json else print_table(result)
 
 
-main()
+if __name__ == "__main__":
+    main()
