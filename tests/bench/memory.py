@@ -144,4 +144,5 @@ def main():
     print(json.dumps(result)) if options.json else print_table(result)
 
 
-main()
+if __name__ == "__main__":
+    main()
