@@ -47,7 +47,7 @@ def parked(options):
     """With what malloc() and the table of the parked add to the reports of decided sessions alone."""
     entry = decided(options, DIALOGUES)["parked"]
     alone = run(options, DIALOGUES, "decided")
-    said = run(options, 1024, "sessions", PACKETS, feeds.models(options))
+    said = run(options, 64, "sessions", PACKETS, feeds.models(options))
     each = said["parked_report_bytes"] / said["parked"]
     return {"sessions": said["sessions"], "parked": said["parked"], "report": each,
             "bytes": each + entry - alone["parked_report_bytes"] / alone["parked"]}
