@@ -89,11 +89,16 @@ static void send_record(struct traffic *traffic)
 	traffic_emit(traffic, frame, HEADERS + len);
 }
 
+static bool is_open(const struct traffic *traffic)
+{
+	return traffic->is_opened || traffic->next_tuple == tuple_count(traffic);
+}
+
 bool send_decided(struct traffic *traffic)
 {
-	if (traffic->next_tuple < tuple_count(traffic))
-		open_tuple(traffic);
-	else
+	if (is_open(traffic))
 		send_record(traffic);
-	return traffic->packets < traffic->wanted || traffic->next_tuple < tuple_count(traffic);
+	else
+		open_tuple(traffic);
+	return traffic->packets < traffic->wanted || !is_open(traffic);
 }

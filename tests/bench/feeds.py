@@ -136,9 +136,9 @@ def over_ring(options, row, folder):
     own = ("--flows", str(row.flows)) if row.flows else ()
     feeds = []
 
-    def begin_fed(stack, receiver, memory):
+    def begin_fed(stack, receiver, memory, *more):
         stack.callback(receiver.kill)
-        feeds.append(receivers.Feed(options.bench / "feed", receiver, memory, receivers.cpus()[0], arguments))
+        feeds.append(receivers.Feed(options.bench / "feed", receiver, memory, receivers.cpus()[0], [*more, *arguments]))
         stack.callback(feeds[-1].kill)
         receiver.start()
         return receiver
@@ -147,7 +147,7 @@ def over_ring(options, row, folder):
         sent = feeds[0].finish()
         time.sleep(receivers.WARM_SECONDS)  # what stands in the ring
         feeds[1].finish()
-        return end_pair(ours, base), {**sent, "packets": sent["sent"]}
+        return ours.counted(), {**sent, "packets": sent["sent"]}
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(huge_pages((3 * PROCESS_BYTES + row.flows * FLOW_BYTES) // PAGE_BYTES))
@@ -155,7 +155,7 @@ def over_ring(options, row, folder):
         ours = begin_fed(stack, receivers.Mailtap(options, ring, folder / "ours", MBUFS_MORE, memory, lcores(1),
                                                   options=own), memory)
         base = begin_fed(stack, receivers.Sink(options.bench / "sink", ring, folder / "base", memory, lcores(1), TOUCHED),
-                         memory)
+                         memory, "--opened")
         yield ours, base, finish
 
 

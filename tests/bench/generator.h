@@ -45,6 +45,7 @@ struct traffic {
 	uint32_t bytes;	       /* of each frame, where the kind has frames of one size */
 	uint32_t mail_percent; /* of the packets of a mixture */
 	uint32_t first;	       /* number of the first copy: two captures without a connection in common */
+	bool is_opened;	       /* what the kind would open first was opened before */
 	bool is_zipf;	       /* the n-th connection is chosen 1/n as often as the first */
 
 	/* What was made. */

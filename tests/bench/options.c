@@ -11,11 +11,11 @@
 
 static void usage(void)
 {
-	fprintf(
-	    stderr,
-	    "usage: %s [--tuples N] [--zipf] [--bytes N] [--mail PERCENT] [--first N] KIND PACKETS TARGET "
-	    "[CAPTURE...]\n",
-	    program_invocation_short_name);
+	fprintf(stderr,
+		"usage: %s [--tuples N] [--zipf] [--bytes N] [--mail PERCENT] [--first N] [--opened] KIND "
+		"PACKETS TARGET "
+		"[CAPTURE...]\n",
+		program_invocation_short_name);
 	traffic_list_kinds();
 	exit(2);
 }
@@ -33,9 +33,13 @@ static uint64_t number(const char *text, uint64_t most)
 static void read_switches(struct traffic *traffic, int argc, char **argv)
 {
 	static const struct option options[] = {
-	    {"tuples", required_argument, NULL, 't'}, {"zipf", no_argument, NULL, 'z'},
-	    {"bytes", required_argument, NULL, 'b'},  {"mail", required_argument, NULL, 'm'},
-	    {"first", required_argument, NULL, 'f'},  {0},
+	    {"tuples", required_argument, NULL, 't'},
+	    {"zipf", no_argument, NULL, 'z'},
+	    {"bytes", required_argument, NULL, 'b'},
+	    {"mail", required_argument, NULL, 'm'},
+	    {"first", required_argument, NULL, 'f'},
+	    {"opened", no_argument, NULL, 'o'},
+	    {0},
 	};
 
 	for (int option; (option = getopt_long(argc, argv, "+", options, NULL)) != -1;)
@@ -54,6 +58,9 @@ static void read_switches(struct traffic *traffic, int argc, char **argv)
 			break;
 		case 'f':
 			traffic->first = (uint32_t)number(optarg, 1u << 24);
+			break;
+		case 'o':
+			traffic->is_opened = true;
 			break;
 		default:
 			usage();

@@ -186,7 +186,7 @@ def print_head(facts):
     print(f"{facts['cpu']}, {facts['cpus']} CPUs, {' '.join(facts['flags'])}; Linux {facts['kernel']}; "
           f"commit {facts['commit']}; {facts['rounds']} rounds of {facts['seconds']:g} s")
     print(f"{'row':16} {'frames':>7} {'base':>6} {'ours':>6}  {'above':>7} {'least':>7} {'most':>7} {'ns':>7}  "
-          f"{'Mpps':>6} {'Gbit/s':>6} {'k/s':>6}  {'CPU':>4} {'dropped':>7}  what")
+          f"{'Mpps':>6} {'Gbit/s':>6} {'k/s':>6}  {'CPU':>4} {'dropped':>7}  {'sha256':8}  what")
 
 
 def print_row(name, row):
@@ -194,7 +194,7 @@ def print_row(name, row):
     print(f"{name:16} {frames:>7} {row['base']['median']:6.1f} {row['ours']['median']:6.1f}  "
           f"{row['above']['median']:7.1f} {row['above']['min']:7.1f} {row['above']['max']:7.1f} {row['above_ns']:7.1f}  "
           f"{row['mpps']['median']:6.2f} {row['gbps']['median']:6.1f} {row['thousands']['median']:6.0f}  {row['share']:4.0%} "
-          f"{row['dropped_rounds']:7}  {row['about']}", flush=True)
+          f"{row['dropped_rounds']:7}  {row['truth'].get('sha256', '-')[:8]:8}  {row['about']}", flush=True)
     for finding in row["findings"]:
         print(f"  VOID: {finding}")
     if row["reports_lost"] > 0:
@@ -202,6 +202,8 @@ def print_row(name, row):
 
 
 def print_goals(results):
+    print(f"base, ours: cycles of a TSC of {statistics.median(row['ghz'] for row in results.values()):.3f} GHz a packet; "
+          "above: of a packet, or of what the row names")
     print(f"\n{'goal':38} {'reached':>9} {'least':>9} {'most':>9}  {'goal':>7} {'unit':8} {'baseline':>8}  row")
     for goal in goals(results):
         print(f"{goal['about']:38} {goal['median']:9.2f} {goal['min']:9.2f} {goal['max']:9.2f}  {goal['goal']:7g} "
