@@ -176,6 +176,7 @@ static size_t read_lines(struct mt_engine *engine, struct session *session, enum
 {
 	struct mt_mail *mail = &session->mail;
 	struct mt_framer *framer = &mail->framer[direction];
+	uint32_t before = framer->line_bytes;
 	struct mt_line line;
 	size_t taken;
 
@@ -198,7 +199,7 @@ static size_t read_lines(struct mt_engine *engine, struct session *session, enum
 			judge_server_line(engine, session, &line);
 		else
 			judge_client_line(engine, session, &line);
-	} else if (mail->dialogue == NULL && framer->line_bytes > framer->limit &&
+	} else if (mail->dialogue == NULL && before <= framer->limit && framer->line_bytes > framer->limit &&
 		   !may_be_mail(session, direction, mt_span(framer->buffer, framer->len))) {
 		name_no_protocol(session, direction);
 	}

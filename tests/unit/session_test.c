@@ -235,6 +235,19 @@ static void what_is_recognised_as_nothing_is_a_record_only_without_its_beginning
 	assert_int_equal(mt_facts_security(only_facts()), MT_SECURITY_UNKNOWN);
 }
 
+/* A line longer than any is one line, in however many segments it comes. */
+static void a_line_without_an_end_is_one_that_is_recognised_as_nothing(void **state)
+{
+	(void)state;
+	struct talk talk = talk_of(40000, 25);
+
+	for (unsigned i = 0; i < 500; i++)
+		client(&talk, "U");
+	mt_engine_finish(engine, talk.now_ns);
+	assert_int_equal(only_evidence(), MT_EVIDENCE_MIDSTREAM);
+	assert_int_equal(mt_facts_security(only_facts()), MT_SECURITY_UNKNOWN);
+}
+
 static void what_speaks_something_else_leaves_a_count_and_no_record(void **state)
 {
 	(void)state;
@@ -861,6 +874,7 @@ int main(void)
 	    TEST(a_session_is_over_when_the_run_is_or_its_name_is_used_again),
 	    TEST(a_dialogue_met_in_its_middle_is_said_to_be_so),
 	    TEST(what_is_recognised_as_nothing_is_a_record_only_without_its_beginning),
+	    TEST(a_line_without_an_end_is_one_that_is_recognised_as_nothing),
 	    TEST(what_speaks_something_else_leaves_a_count_and_no_record),
 	    TEST(without_payload_there_is_no_session),
 	    TEST(a_full_table_refuses_and_counts),
