@@ -112,6 +112,7 @@ struct mt_flow {
 	uint8_t has_fin_ack : 2; /* bit per sending side: its FIN was acknowledged */
 	uint8_t has_rst : 1;	 /* either side reset the connection */
 	uint8_t client_side : 1; /* the side that is the client */
+	uint8_t has_unseen : 1; /* a device keeps packets of it from us: where its sides stand is not known */
 	uint8_t pad[2];
 	uint32_t
 	    base; /* sequence number of the first byte of the side that began; tells a new SYN from an old */

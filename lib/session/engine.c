@@ -404,7 +404,9 @@ static void note_ending(struct mt_flow *flow, const struct mt_engine_packet *pac
 /*
  * Where the two sides stand, and how the connection ends.
  * Result  false where neither of the packet's numbers is near: it is somebody else's, and ends nothing. One
- * of them may be far, behind a gap in what was captured; the other one proves it.
+ * of them may be far, behind a gap in what was captured; the other one proves it. Where a device keeps
+ * packets from us nothing does, and a connection whose end is believed too easily costs less than one that
+ * never ends: its verdict stands.
  */
 static bool follow_oddly(struct mt_flow *flow, const struct mt_engine_packet *packet)
 {
@@ -415,7 +417,7 @@ static bool follow_oddly(struct mt_flow *flow, const struct mt_engine_packet *pa
 	int32_t ahead = mt_seq_diff(end, flow->end_seq[side]),
 		acked = mt_seq_diff(tcp->ack, flow->end_seq[other]);
 
-	if (!is_near(ahead) && !(has_ack && is_near(acked)))
+	if (!is_near(ahead) && !(has_ack && is_near(acked)) && !flow->has_unseen)
 		return false;
 	/* A FIN's number is the last: nothing moves it. */
 	if (!has_rst && !(flow->has_fin >> side & 1) && (!is_near(ahead) || ahead > 0))
@@ -622,6 +624,17 @@ void mt_engine_burst(struct mt_engine *engine, struct mt_engine_packet *packets,
 			verdicts[verdict]++;
 	}
 	verdicts[MT_VERDICT_DECIDED] += decided;
+}
+
+void mt_engine_note_unseen(struct mt_engine *engine, uint64_t fingerprint, uint64_t now_ns)
+{
+	struct mt_flow *flow = mt_flow_find(&engine->flows, fingerprint);
+
+	if (flow == NULL || flow->state != MT_FLOW_DECIDED || is_closing(flow))
+		return;
+	flow->has_unseen = 1;
+	if (now_ns > flow->last_seen_ns)
+		flow->last_seen_ns = now_ns;
 }
 
 static bool age(void *context, struct mt_flow *flow)

@@ -125,6 +125,13 @@ int mt_engine_scratch_create(struct mt_match_scratch **ret, const struct mt_sess
 void mt_engine_use_banners(struct mt_engine *engine, const struct mt_banners *banners,
 			   struct mt_match_scratch *scratch);
 
+/**
+ * Packets of a decided connection go by unseen, dropped by a device: it lives, and from here on its numbers
+ * may be anywhere. Others, and one that has said goodbye, are left as they are. fingerprint  as
+ * mt_flow_name() says now_ns       when it was known Owner        the worker
+ */
+void mt_engine_note_unseen(struct mt_engine *engine, uint64_t fingerprint, uint64_t now_ns);
+
 /** Flows held now. */
 uint32_t mt_engine_flows(const struct mt_engine *engine);
 

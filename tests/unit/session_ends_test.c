@@ -117,16 +117,23 @@ static void ends_behind_a_long_gap_are_seen(void **state)
 	assert_int_equal(strays(), 0);
 }
 
-/* A decided flow keeps one line of memory, and tells its own resets from others all the same. */
-static void a_decided_session_outlives_a_reset_that_is_not_its_own(void **state)
+static struct talk talk_decided(uint16_t client_port)
 {
-	(void)state;
-	struct talk talk = talk_of(40000, 143);
+	struct talk talk = talk_of(client_port, 143);
 
 	shake_hands(&talk);
 	server(&talk, "* OK ready\r\n");
 	client(&talk, "a COMPRESS DEFLATE\r\n");
 	server(&talk, "a OK from here on\r\n");
+	return talk;
+}
+
+/* A decided flow keeps one line of memory, and tells its own resets from others all the same. */
+static void a_decided_session_outlives_a_reset_that_is_not_its_own(void **state)
+{
+	(void)state;
+	struct talk talk = talk_decided(40000);
+
 	assert_int_equal(report_count, 1);
 	for (unsigned i = 0; i < 20; i++) {
 		assert_int_equal(client(&talk, "compressed"), MT_VERDICT_DECIDED);
@@ -140,6 +147,88 @@ static void a_decided_session_outlives_a_reset_that_is_not_its_own(void **state)
 	let_cross(&talk);
 	assert_int_equal(report_count, 2);
 	assert_int_equal(reports[1].end.reason, MT_REASON_RST);
+}
+
+/* A device drops so many bytes of each direction, and says so. */
+static void go_by_unseen(struct talk *talk, uint32_t bytes)
+{
+	struct mt_engine_packet packet = packet_of(talk, MT_TO_SERVER, MT_TCP_ACK, mt_span_text(""));
+
+	mt_engine_prepare(engine, &packet);
+	mt_engine_note_unseen(engine, packet.fingerprint, talk->now_ns);
+	talk->seq[MT_TO_SERVER] += bytes;
+	talk->seq[MT_TO_CLIENT] += bytes;
+}
+
+static void ends_behind_unseen_packets_are_seen(void **state)
+{
+	static const struct {
+		uint8_t flags;
+		enum mt_reason reason;
+	} rows[] = {{MT_TCP_RST, MT_REASON_RST},
+		    {MT_TCP_RST | MT_TCP_ACK, MT_REASON_RST},
+		    {MT_TCP_FIN | MT_TCP_ACK, MT_REASON_FIN}};
+
+	(void)state;
+	for (unsigned i = 0; i < MT_ARRAY_LEN(rows); i++) {
+		struct talk talk = talk_decided((uint16_t)(40000 + i));
+
+		go_by_unseen(&talk, 1u << 30);
+		/* Some come to us again, and go by again. */
+		assert_int_equal(client(&talk, "compressed"), MT_VERDICT_DECIDED);
+		go_by_unseen(&talk, 5 * WINDOW);
+		send_flags(&talk, MT_TO_SERVER, rows[i].flags, "");
+		if (rows[i].reason == MT_REASON_FIN) {
+			go_by_unseen(&talk, 5 * WINDOW); /* one side has more to say */
+			assert_int_equal(report_count, 2 * i + 1);
+			send_flags(&talk, MT_TO_CLIENT, MT_TCP_FIN | MT_TCP_ACK, "");
+		}
+		/* The last acknowledgement is no end of its own, and may go by too. */
+		mt_engine_sweep(engine, MT_ENGINE_WHOLE, talk.now_ns + 2 * LINGER_NS);
+		assert_int_equal(report_count, 2 * i + 2);
+		assert_int_equal(reports[2 * i + 1].end.reason, rows[i].reason);
+	}
+	assert_int_equal(strays(), 0);
+}
+
+static void unseen_packets_keep_it_alive(void **state)
+{
+	(void)state;
+	struct talk talk = talk_decided(40000);
+	uint64_t known_ns = talk.now_ns += TIMEOUT - SECOND;
+
+	go_by_unseen(&talk, 0);
+	mt_engine_sweep(engine, MT_ENGINE_WHOLE, known_ns + TIMEOUT);
+	assert_int_equal(report_count, 1);
+	talk.now_ns -= SECOND; /* news that come late do not turn back the time */
+	go_by_unseen(&talk, 0);
+	mt_engine_sweep(engine, MT_ENGINE_WHOLE, known_ns + TIMEOUT + 1);
+	assert_int_equal(report_count, 2);
+	assert_int_equal(reports[1].end.reason, MT_REASON_TIMEOUT);
+	assert_int_equal(reports[1].end.end_ns, known_ns);
+}
+
+/* Nobody drops a session that is being read, and one that has said goodbye is over when it was over. */
+static void unseen_packets_change_nothing_else(void **state)
+{
+	(void)state;
+	struct talk reading = talk_smtp(40000), closing = talk_decided(40001), strange = talk_of(40002, 143);
+	uint64_t closed_ns;
+
+	go_by_unseen(&strange, 0);
+	assert_int_equal(mt_engine_flows(engine), 2);
+	go_by_unseen(&reading, 0);
+	assert_int_equal(send_far(&reading, MT_TO_SERVER, MT_TCP_RST, WINDOW + 1, 0), MT_VERDICT_DIALOGUE);
+	assert_int_equal(strays(), 1);
+	assert_int_equal(report_count, 1);
+	send_flags(&closing, MT_TO_SERVER, MT_TCP_FIN | MT_TCP_ACK, "");
+	closed_ns = closing.now_ns;
+	send_flags(&closing, MT_TO_CLIENT, MT_TCP_FIN | MT_TCP_ACK, "");
+	closing.now_ns += LINGER_NS;
+	go_by_unseen(&closing, 0);
+	mt_engine_sweep(engine, MT_ENGINE_WHOLE, closing.now_ns + SECOND);
+	assert_int_equal(report_count, 2);
+	assert_int_equal(reports[1].end.end_ns, closed_ns);
 }
 
 /* Where the client is not captured, the SYN-ACK says that the ports are used again. */
@@ -181,6 +270,9 @@ int main(void)
 	    TEST(resets_inside_of_the_window_end_it),
 	    TEST(ends_behind_a_long_gap_are_seen),
 	    TEST(a_decided_session_outlives_a_reset_that_is_not_its_own),
+	    TEST(ends_behind_unseen_packets_are_seen),
+	    TEST(unseen_packets_keep_it_alive),
+	    TEST(unseen_packets_change_nothing_else),
 	    TEST(a_server_alone_shows_that_its_port_is_used_again),
 	};
 	return cmocka_run_group_tests_name("session_ends", tests, compile, release);
