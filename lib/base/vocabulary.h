@@ -202,6 +202,17 @@
 
 #define MT_RELOAD_LIST(X) X(RELOAD, DONE, "done") X(RELOAD, REFUSED, "refused")
 
+/* What became of a decided encrypted session while devices were to drop such. */
+#define MT_BYPASS_OUTCOME_LIST(X)                                                                            \
+	X(BYPASS_OUTCOME, RULES, "rules")     /* a device drops it */                                        \
+	X(BYPASS_OUTCOME, REFUSED, "refused") /* no driver took its rules */                                 \
+	X(BYPASS_OUTCOME, FULL, "full")	      /* as many connections as may have rules, none of them idle */ \
+	X(BYPASS_OUTCOME, BUSY, "busy")	      /* the control thread had other work */
+
+/* What a driver was asked for and did not do. */
+#define MT_BYPASS_CALL_LIST(X)                                                                               \
+	X(BYPASS_CALL, CREATE, "create") X(BYPASS_CALL, QUERY, "query") X(BYPASS_CALL, DESTROY, "destroy")
+
 #define MT_POLL_LIST(X) X(POLL, BUSY, "busy") X(POLL, IDLE, "idle")
 
 /* SASL mechanisms and what stands beside them: MT_MECHANISM_LIST, kept with the settings. */
@@ -228,6 +239,8 @@
 	LIST(LOSS, loss)                                                                                     \
 	LIST(POLL, poll)                                                                                     \
 	LIST(RELOAD, reload)                                                                                 \
+	LIST(BYPASS_OUTCOME, bypass_outcome)                                                                 \
+	LIST(BYPASS_CALL, bypass_call)                                                                       \
 	LIST(MECHANISM, mechanism)
 
 #define MT_ENUM_MEMBER(list, id, word) MT_##list##_##id,
