@@ -135,6 +135,8 @@ static void join_end(struct mt_control *control, uint32_t worker, const struct m
 {
 	struct mt_report whole;
 
+	if (control->bypass != NULL)
+		mt_bypass_end(control->bypass, worker, end->handle, end->end.reason);
 	if (!mt_parked_take(control->parked, worker, end->handle, &whole))
 		return;
 	whole.has_end = true;
@@ -152,6 +154,15 @@ static void read_certificate(struct mt_control *control, uint32_t worker, struct
 		control->cells[MT_CELL1(LOST, MT_LOSS_TEXT_LIMIT)]++;
 }
 
+/* The verdict stands, and the connection goes on. */
+static void park(struct mt_control *control, uint32_t worker, const struct mt_report *report)
+{
+	if (report->handle == UINT32_MAX || !mt_parked_put(control->parked, worker, report))
+		write_early(control, report);
+	else if (control->bypass != NULL && report->facts.is_established)
+		mt_bypass_begin(control->bypass, worker, report->handle, &report->ends);
+}
+
 static void take_report(struct mt_control *control, uint32_t worker, struct mt_report *report)
 {
 	if (report->part_bytes > 0) {
@@ -161,10 +172,10 @@ static void take_report(struct mt_control *control, uint32_t worker, struct mt_r
 	read_certificate(control, worker, report);
 	if (report->has_facts && report->has_end)
 		finish_session(control, report);
-	else if (!report->has_facts)
+	else if (report->has_facts)
+		park(control, worker, report);
+	else
 		join_end(control, worker, report);
-	else if (report->handle == UINT32_MAX || !mt_parked_put(control->parked, worker, report))
-		write_early(control, report);
 }
 
 /* Result  reports taken. */
@@ -380,6 +391,8 @@ static void turn(struct mt_control *control)
 	bool is_idle = take_reports(control) == 0;
 
 	keep_order(control);
+	if (control->bypass != NULL)
+		mt_bypass_look(control->bypass);
 	mt_servers_file_save_at_times(control->memory, false);
 	mt_supervisor_watch(&control->supervisor, control->run);
 	if (is_reloading)
@@ -419,6 +432,8 @@ static bool is_over(const struct mt_control *control, uint64_t begin_tsc)
 
 static void close_accounts(struct mt_control *control)
 {
+	if (control->bypass != NULL)
+		mt_bypass_finish(control->bypass);
 	mt_record_sink_finish(control->sink);
 	say_trouble(control);
 	count_ports(control);

@@ -9,6 +9,7 @@
 #define MT_CONTROL_H
 
 #include "base.h"
+#include "bypass.h"
 #include "certificate.h"
 #include "parked.h"
 #include "record.h"
@@ -25,6 +26,7 @@ struct mt_control {
 	struct mt_certificate_parts *parts; /* by worker */
 	uint64_t *cells;		    /* the control thread's own counters */
 	struct mt_counters_block *block;    /* where they are published; NULL for nowhere */
+	struct mt_bypass *bypass;	    /* set before _run, and not ours; NULL: no device drops for us */
 	uint64_t duration_ns;		    /* 0: no end */
 	uint64_t next_flow_id;		    /* of the next record; the first has 1 */
 	struct mt_record_queue *queue;	    /* finished sessions that wait for their place in order */

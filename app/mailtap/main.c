@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bypass_device.h"
 #include "control.h"
 #include "imap.h"
 #include "options.h"
@@ -62,6 +63,7 @@ struct program {
 	struct mt_counters_publisher *publisher;
 	struct mt_run run;
 	struct mt_control control;
+	struct mt_bypass_device bypass_device;
 	bool has_banners, has_shared, has_capture, has_eal, has_ports, has_patterns, has_control, has_run;
 };
 
@@ -134,6 +136,10 @@ static enum mt_exit complete_options(struct program *program)
 	}
 	if (settings->interface != NULL && if_nametoindex(settings->interface) == 0) {
 		warnx("%s: no such interface", settings->interface);
+		return MT_EXIT_USAGE;
+	}
+	if (settings->bypass && settings->vlan_in_key) {
+		warnx("--bypass and --vlan-in-key exclude each other: the rules do not look at VLANs");
 		return MT_EXIT_USAGE;
 	}
 	if (settings->records == NULL)
@@ -224,6 +230,8 @@ static void say_plan(const struct program *program)
 	printf("mail ports %s\n",
 	       settings->ports_text != NULL ? settings->ports_text : mt_identify_ports_default());
 	printf("timeout %.0f seconds\n", (double)settings->timeout_ns / MT_NS_PER_SECOND);
+	if (settings->bypass)
+		puts("bypass on, where a device can");
 	printf("banner patterns %s: %u products\n", program->banners_path,
 	       program->banners.product_count - 1);
 	printf("records %s, counters %s\n", settings->records, settings->counters);
@@ -435,6 +443,22 @@ static enum mt_exit open_counters(struct program *program)
 	return MT_EXIT_USAGE;
 }
 
+/* A device that cannot is no reason not to run: the packets come, as they do without. */
+static int open_bypass(struct program *program)
+{
+	struct mt_bypass_device *device = &program->bypass_device;
+	struct mt_bypass_config config = {.hands = &mt_bypass_device_hands,
+					  .context = device,
+					  .timeout_ns = program->run.timeout_ns,
+					  .cells = program->control.cells};
+
+	mt_bypass_device_open(device, &program->run);
+	config.ports = device->count;
+	if (device->count > 0)
+		program->control.bypass = mt_bypass_create(&config);
+	return device->count == 0 || program->control.bypass != NULL ? 0 : -ENOMEM;
+}
+
 static enum mt_exit prepare_run(struct program *program)
 {
 	const struct mt_settings *settings = &program->settings;
@@ -452,6 +476,7 @@ static enum mt_exit prepare_run(struct program *program)
 	run->link = program->has_capture ? program->capture.link : MT_PACKET_LINK_ETHERNET;
 	run->vlan_in_key = settings->vlan_in_key;
 	run->is_lossless = program->has_capture;
+	run->has_bypass = settings->bypass && !program->has_capture;
 	mt_flow_owners_init(&run->owners, program->plan.workers, program->ports.buckets);
 	rc = getrandom(random, sizeof(random), 0) == sizeof(random) ? 0 : -errno;
 	mt_flow_secret_init(&run->secret, random[0], random[1]);
@@ -468,6 +493,8 @@ static enum mt_exit prepare_run(struct program *program)
 				     settings->duration_ns);
 		program->has_control = rc == 0;
 	}
+	if (rc == 0 && run->has_bypass)
+		rc = open_bypass(program);
 	if (rc == 0)
 		return MT_EXIT_DONE;
 	warnx("%s", error[0] != 0 ? error : strerror(-rc));
@@ -580,6 +607,8 @@ static enum mt_exit report_run(struct program *program)
 
 static enum mt_exit give_back(struct program *program, enum mt_exit status)
 {
+	mt_bypass_destroy(program->control.bypass);
+	mt_bypass_device_close(&program->bypass_device);
 	if (program->has_control)
 		mt_control_fini(&program->control);
 	for (uint32_t w = 0; program->run.workers != NULL && w < program->plan.workers; w++)

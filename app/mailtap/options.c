@@ -146,6 +146,15 @@ static int parse_offloads(struct mt_settings *settings, const struct option *opt
 	return 0;
 }
 
+static int parse_switch(struct mt_settings *settings, const struct option *option, const char *value,
+			char *error, size_t error_size)
+{
+	if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
+		return REASON("'%s' is neither on nor off", value);
+	*(bool *)member(settings, option) = strcmp(value, "on") == 0;
+	return 0;
+}
+
 static int parse_ports(struct mt_settings *settings, const struct option *option, const char *value,
 		       char *error, size_t error_size)
 {
@@ -194,6 +203,8 @@ static const struct option options[] = {
      "packet buffers (sized by queues and workers)"},
     {"receive-offloads", 0, "keep|off", true, parse_offloads, 0, 0, 0,
      "of a kernel interface: off switches off what joins packets, for the run (keep)"},
+    {"bypass", 0, "on|off", true, parse_switch, AT(bypass), 0, 0,
+     "live, where a device can: have it drop encrypted connections once they are decided (off)"},
     {"timeout", 0, "SECONDS", true, parse_seconds, AT(timeout_ns), 1, 10000000 * MT_NS_PER_SECOND,
      "idle time after which a session ends (1800)"},
     {"vlan-in-key", 0, NULL, true, parse_flag, AT(vlan_in_key), 0, 0,

@@ -37,6 +37,7 @@ struct mt_settings {
 	uint64_t duration_ns; /* 0: no end */
 	enum mt_report_form report;
 	bool vlan_in_key, check_config, version, help, dumpable;
+	bool bypass;	    /* devices are to drop what is decided and encrypted */
 	bool keep_offloads; /* of a kernel interface's receive side, as they are */
 	struct mt_identify_ports ports;
 	struct rd_kafka_conf_s *kafka; /* the settings file's section [kafka]; NULL without one */

@@ -224,6 +224,10 @@ void mt_report_text(const struct mt_summary *summary, FILE *out)
 	fprintf(out, "%s packets, %s bytes in %.3f seconds: %s packets a second\n",
 		grouped(summary->packets, packets), grouped(summary->bytes, bytes), summary->seconds,
 		grouped((uint64_t)packets_per_second(summary), rate));
+	if (summary->run->has_bypass)
+		fprintf(out, "%s packets, %s bytes more were dropped by devices for us.\n",
+			grouped(summary->total[MT_CELL0(BYPASSED)], packets),
+			grouped(summary->total[MT_CELL0(BYPASSED_BYTES)], bytes));
 	if (summary->run->capture != NULL)
 		fprintf(out, "The capture spans %.3f seconds.\n", capture_seconds(summary->run->capture));
 	print_losses(summary, out);
@@ -345,6 +349,21 @@ static json_t *losses_of(const struct mt_summary *summary)
 	return object;
 }
 
+static json_t *bypassed_of(const struct mt_summary *summary)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "packets", integer(summary->total[MT_CELL0(BYPASSED)]));
+	json_object_set_new(object, "bytes", integer(summary->total[MT_CELL0(BYPASSED_BYTES)]));
+	json_object_set_new(object, "sessions",
+			    object_of_list(&summary->total[MT_CELL1(BYPASS_SESSIONS, 0)],
+					   MT_BYPASS_OUTCOME_COUNT, mt_bypass_outcome_name));
+	json_object_set_new(object, "failures",
+			    object_of_list(&summary->total[MT_CELL1(BYPASS_FAILURES, 0)],
+					   MT_BYPASS_CALL_COUNT, mt_bypass_call_name));
+	return object;
+}
+
 int mt_report_json(const struct mt_summary *summary, FILE *out)
 {
 	const uint64_t *total = summary->total;
@@ -373,6 +392,8 @@ int mt_report_json(const struct mt_summary *summary, FILE *out)
 	json_object_set_new(report, "software", software_of(summary));
 	json_object_set_new(report, "evidence", evidence_of(summary));
 	json_object_set_new(report, "losses", losses_of(summary));
+	if (summary->run->has_bypass)
+		json_object_set_new(report, "bypassed", bypassed_of(summary));
 	json_object_set_new(report, "workers", workers_of(summary));
 	if (report == NULL || json_dumpf(report, out, JSON_INDENT(1)) != 0)
 		rc = -ENOMEM;

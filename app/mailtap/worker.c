@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Copyright (c) 2026 the mailtap authors */
+#include "bypass.h"
 #include "fragments.h"
 #include "worker.h"
 
@@ -657,6 +658,16 @@ static void sweep(struct mt_worker *worker, unsigned packets)
 
 /* ---- The loop ---- */
 
+/* What devices drop lives. A word is as wide as a pointer. */
+static void hear_of_unseen(struct mt_worker *worker)
+{
+	void *words[MT_BURST];
+	unsigned n = rte_ring_sc_dequeue_burst(worker->unseen, words, MT_BURST, NULL);
+
+	for (unsigned i = 0; i < n; i++)
+		mt_engine_note_unseen(worker->engine, (uintptr_t)words[i], worker->clock_ns);
+}
+
 /* About once a millisecond: what is not worth a look at every poll. */
 static void publish(struct mt_worker *worker, uint64_t tsc)
 {
@@ -670,6 +681,8 @@ static void publish(struct mt_worker *worker, uint64_t tsc)
 	worker->published_tsc = tsc;
 	atomic_store_explicit(&worker->beat_tsc, tsc, memory_order_relaxed);
 	mt_fragments_expire(worker->fragments, worker->clock_ns);
+	if (worker->unseen != NULL)
+		hear_of_unseen(worker);
 	anchor_clock(worker);
 	advance_horizon(worker);
 }
@@ -822,8 +835,12 @@ static bool create_rings(struct mt_worker *worker)
 	worker->blocks =
 	    rte_mempool_create(name, plan->reports, sizeof(struct mt_report), 0, 0, NULL, NULL, NULL, NULL,
 			       SOCKET_ID_ANY, RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
-	return worker->inbox != NULL && worker->late != NULL && worker->reports != NULL &&
-	       worker->blocks != NULL;
+	snprintf(name, sizeof(name), "unseen%u", worker->index);
+	if (worker->run->has_bypass)
+		worker->unseen = rte_ring_create(name, MT_BYPASS_MAX, SOCKET_ID_ANY,
+						 RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
+	return (worker->unseen != NULL || !worker->run->has_bypass) && worker->inbox != NULL &&
+	       worker->late != NULL && worker->reports != NULL && worker->blocks != NULL;
 }
 
 static bool create_memory(struct mt_worker *worker)
@@ -877,6 +894,7 @@ void mt_worker_destroy(struct mt_worker *worker)
 	mt_engine_destroy(worker->engine);
 	rte_mempool_free(worker->blocks);
 	rte_ring_free(worker->reports);
+	rte_ring_free(worker->unseen);
 	rte_ring_free(worker->late);
 	rte_ring_free(worker->inbox);
 	if (worker->scratch != NULL)

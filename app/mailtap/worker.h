@@ -59,6 +59,7 @@ struct mt_run {
 	enum mt_packet_link link; /* what frames begin with */
 	bool vlan_in_key;
 	bool is_lossless;	    /* a replay: waits where it would lose */
+	bool has_bypass;	    /* devices are to drop what is decided and encrypted */
 	struct mt_worker **workers; /* plan->workers of them */
 
 	/* Written by the control thread, rarely. Release; the workers' loads acquire. */
@@ -78,6 +79,7 @@ struct mt_worker {
 	struct rte_ring *inbox;		 /* mbufs from other workers */
 	struct rte_ring *reports;	 /* blocks to the control thread, each a struct mt_report */
 	struct rte_mempool *blocks;	 /* taken by the worker, given back by the control thread */
+	struct rte_ring *unseen;	 /* fingerprints of what devices drop; NULL without has_bypass */
 	struct mt_outbox *outboxes;	 /* by worker */
 	struct mt_fragments *fragments;
 	struct rte_ring *late; /* a replay's datagrams, put together here, whose owner's inbox was full */

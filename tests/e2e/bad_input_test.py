@@ -125,6 +125,8 @@ ROWS = [
     refused("a mistyped short option", r"-Q|'Q'", "-Q"),
     refused("an option without its value", r"--records", "--records"),
     refused("a word too many", r"leftover", "leftover"),
+    refused("a bypass that is neither on nor off", r"--bypass.*yes", "--bypass", "yes"),
+    refused("a bypass that does not look at VLANs", r"--bypass.*--vlan-in-key", "--bypass", "on", "--vlan-in-key"),
     refused("no workers", r"--workers.*0|0.*--workers|workers", "--workers", "0"),
     refused("a worker that is no number", r"abc", "--workers", "abc"),
     refused("half a number", r"2x", "--workers", "2x"),

@@ -68,14 +68,27 @@ def send(within, capture, end="far"):
     run(*within, "/usr/bin/python3", __file__, str(capture), end)
 
 
-def send_frames(path, end):
+def send_in_time(within, capture, end="far"):
+    """The same, each at the time that the capture says. Result: seconds between two of them, at most."""
+    return float(run(*within, "/usr/bin/python3", __file__, str(capture), end, "in time"))
+
+
+def send_frames(path, end, pace=""):
     """What send() runs. The file is of the old format, little-endian, in microseconds."""
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     wire.bind((end, 0))
+    first, last, longest = None, time.monotonic(), 0
     with open(path, "rb") as file:
         file.read(24)
         while header := file.read(HEADER.size):
-            wire.send(file.read(HEADER.unpack(header)[2]))
+            seconds, microseconds, length, _ = HEADER.unpack(header)
+            if pace:
+                now, stamp = time.monotonic(), seconds + microseconds / 1e6
+                first = now - stamp if first is None else first
+                time.sleep(max(0, first + stamp - now))
+            wire.send(file.read(length))
+            longest, last = max(longest, time.monotonic() - last), time.monotonic()
+    print(longest)
 
 
 @contextlib.contextmanager
