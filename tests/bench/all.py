@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 
+import counting
 import flows
 import memory
 import plots
@@ -26,7 +27,7 @@ import tools
 
 @dataclasses.dataclass
 class Step:
-    """One measurement: its switches, those of --quick, and what prints its table; None where that is its JSON."""
+    """One measurement: its switches, those of --quick, and what prints its table."""
     name: str
     switches: str
     quick: str
@@ -39,10 +40,6 @@ def print_rates(result):
         rates.print_row(name, row)
 
 
-def print_json(result):
-    print(json.dumps(result, indent=1))
-
-
 STEPS = [
     Step("rates", "--curves --rounds 5 --seconds 0.5",
          "--rounds 2 --seconds 0.1 --only udp --only foreign --only decided --only short --only mixed", print_rates),
@@ -50,7 +47,7 @@ STEPS = [
     Step("scan", "--rounds 10", "--rounds 2 --ms 10", scan.print_table),
     Step("tools", "--rounds 5", "--rounds 1 --packets 20000", tools.print_table),
     Step("memory", "", "--flows 50000,200000 --replay 10000,40000", memory.print_table),
-    Step("counting", "--rounds 5", "--rounds 1 --packets 50000", print_json),
+    Step("counting", "--rounds 5", "--rounds 1 --packets 50000", counting.print_table),
 ]
 
 

@@ -13,11 +13,11 @@
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
 #include "counters.h"
+#include "figures.h"
 #include "identify.h"
 #include "packet.h"
 
@@ -37,14 +37,6 @@ struct bench {
 	double cycles_per_ns;
 	uint64_t sum; /* of all verdicts: so that looking is not left out where nothing is counted */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * MT_NS_PER_SECOND + (uint64_t)now.tv_nsec;
-}
 
 static void read_frames(struct bench *bench, const char *path)
 {
@@ -145,19 +137,6 @@ static double publish(struct bench *bench, bool is_all_changed)
 	begin = __rdtsc();
 	mt_counters_publish(block, bench->cells, begin);
 	return (double)(__rdtsc() - begin) / bench->cycles_per_ns;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double median(double *values, unsigned count)
-{
-	qsort(values, count, sizeof(values[0]), compare);
-	return count % 2 != 0 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
 static void calibrate(struct bench *bench)

@@ -128,4 +128,5 @@ def main():
         print_table(result)
 
 
-main()
+if __name__ == "__main__":
+    main()

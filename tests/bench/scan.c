@@ -14,9 +14,9 @@
 #include <hs.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "calls.h"
+#include "figures.h"
 
 #define PASSES_MAX 10000
 #define PASSES_MIN 5
@@ -36,14 +36,6 @@ struct figures {
 	size_t lines;
 	double ours_ns, raw_ns;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * MT_NS_PER_SECOND + (uint64_t)now.tv_nsec;
-}
 
 /* ---- Hyperscan alone ---- */
 
@@ -129,19 +121,6 @@ static double pass_raw(struct bench *bench)
 	for (size_t i = 0; i < bench->count; i++)
 		bench->sum += scan(bench, bench->lines[i]);
 	return (double)(now_ns() - begin) / (double)bench->count;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double median(double *values, unsigned count)
-{
-	qsort(values, count, sizeof(values[0]), compare);
-	return values[count / 2];
 }
 
 static struct figures measure(struct bench *bench, uint64_t budget_ns)
