@@ -140,7 +140,11 @@ def main():
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     steps = [step for step in STEPS if not options.only or step.name in options.only]
-    results = {step.name: run(options, step) for step in steps}
+    results = {}
+    for step in steps:
+        results[step.name] = run(options, step)
+        # What follows may take long, or be stopped.
+        (options.folder / "bench.json").write_text(json.dumps(results))
     made = {name: result for name, result in results.items() if "failed" not in result}
     goals = [row for name, result in made.items() if name in GOALS for row in GOALS[name](result)]
     (options.folder / "bench.json").write_text(json.dumps({"is_quick": options.quick, "goals": goals, **results}, indent=1))

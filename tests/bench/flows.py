@@ -19,7 +19,7 @@ import statistics
 import rounds
 
 COUNTS = (1024, 100_000, 1_000_000, 4_000_000, 16_000_000)
-SPREADS = ("uniform", "zipf", "small")
+SPREADS = {"uniform": COUNTS[-1], "zipf": COUNTS[-1], "small": 4_000_000}  # and the most flows
 FIGURES = ("prepare", "find", "prepare_apart", "find_apart", "memory", "find_none", "fill", "syn", "syn_ack", "set_up",
            "removal")
 SHOWN = {"prepare": "prepare", "find": "find", "memory": "memory", "find_none": "none", "syn": "SYN", "syn_ack": "SYN-ACK",
@@ -51,7 +51,7 @@ def combine_crafted(runs):
 
 
 def measure(options):
-    wanted = [(count, spread) for count in COUNTS for spread in SPREADS if count <= options.most]
+    wanted = [(count, spread) for count in COUNTS for spread, most in SPREADS.items() if count <= min(options.most, most)]
     commands = [[options.flows, str(count), spread, str(options.packets)] for count, spread in wanted]
     results, dropped = rounds.interleave([*commands, [options.flows, "crafted", str(options.packets)]], options.rounds)
     runs = [[json.loads(out) for out, _, _ in result] for result in results]
@@ -77,7 +77,7 @@ def print_table(result):
     for spread, rows in result["spreads"].items():
         for row in rows:
             print_row(spread, row)
-    print(f"cycles a packet, medians; hash: {result['spreads'][SPREADS[0]][0]['hash']}; look-up: prepare + find; set-ups in millions a second, goals 8 in the cache, 5 in memory")
+    print(f"cycles a packet, medians; hash: {result['spreads']['uniform'][0]['hash']}; look-up: prepare + find; set-ups in millions a second, goals 8 in the cache, 5 in memory")
     for spread, ratio in result["slow_down"].items():
         rows = result["spreads"][spread]
         print(f"{spread}: {rows[-1]['flows']} flows cost {ratio['look_up']:.2f} times what {rows[1]['flows']} do, apart "
