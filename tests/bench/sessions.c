@@ -11,14 +11,18 @@
  *
  * Each report is copied out as the worker does it. Every one must say the same, and the counts must be right:
  * else there is no figure. Prints one JSON object; figures are TSC cycles, medians over the rounds.
+ * Where the kernel lets itself be asked, instructions and the core's own cycles stand beside them, means over
+ * all rounds: what else runs on the machine moves the former not at all, and the latter less.
  */
 #include <ctype.h>
 #include <err.h>
+#include <linux/perf_event.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 #include <x86intrin.h>
 
 #include "imap.h"
@@ -42,7 +46,8 @@ struct step {
 	bool is_client; /* sent by the side that sent the first one */
 	enum mt_verdict verdict;
 	double cycles[ROUNDS_MAX];
-	uint64_t reports; /* with facts that left here */
+	uint64_t instructions, core_cycles; /* of all rounds; 0 where nobody counts */
+	uint64_t reports;		    /* with facts that left here */
 };
 
 struct bench {
@@ -58,6 +63,7 @@ struct bench {
 	uint32_t put, taken;
 	uint64_t facts, ends, other, report_bytes;
 	struct mt_report first; /* with facts: what all others must say too */
+	int counter;		/* of the kernel's, a group of two; -1 for none */
 	double per_session[ROUNDS_MAX], to_verdict[ROUNDS_MAX], forget[ROUNDS_MAX];
 };
 
@@ -163,6 +169,33 @@ static uint32_t read_reports(struct bench *bench)
 	return with_facts;
 }
 
+/* ---- The processor's own counters ---- */
+
+struct core {
+	uint64_t count, instructions, cycles; /* as the kernel writes a group */
+};
+
+static int open_counter(uint64_t config, int leader)
+{
+	struct perf_event_attr event = {.type = PERF_TYPE_HARDWARE,
+					.size = sizeof(event),
+					.config = config,
+					.read_format = PERF_FORMAT_GROUP,
+					.exclude_kernel = 1,
+					.exclude_hv = 1};
+
+	return (int)syscall(SYS_perf_event_open, &event, 0, -1, leader, 0);
+}
+
+static struct core ask_core(const struct bench *bench)
+{
+	struct core core = {0};
+
+	if (bench->counter >= 0 && read(bench->counter, &core, sizeof(core)) != sizeof(core))
+		errx(1, "the kernel has stopped counting");
+	return core;
+}
+
 /* ---- The run ---- */
 
 /* Addresses and numbers of flow number n. */
@@ -200,12 +233,16 @@ static uint64_t take_step(struct bench *bench, struct step *step, uint32_t first
 	for (uint32_t flow = 0; flow < bench->flows; flow += BURST) {
 		for (uint32_t i = 0; i < BURST; i++)
 			fill(bench, step, first_flow + (flow + i) * 0x9e3779b1 % bench->flows, &packets[i]);
+		struct core before = ask_core(bench);
 		begin = __rdtsc();
 		for (uint32_t i = 0; i < BURST; i++)
 			mt_engine_prepare(bench->engine, &packets[i]);
 		for (uint32_t i = 0; i < BURST; i++)
 			verdicts[i] = mt_engine_packet(bench->engine, &packets[i]);
 		cycles += __rdtsc() - begin;
+		struct core after = ask_core(bench);
+		step->instructions += after.instructions - before.instructions;
+		step->core_cycles += after.cycles - before.cycles;
 		for (uint32_t i = 0; i < BURST; i++)
 			expect(step, verdicts[i], first_flow == 0 && flow + i == 0);
 		step->reports += read_reports(bench);
@@ -302,7 +339,8 @@ static double median(double *values, uint32_t count)
 	return values[count / 2];
 }
 
-static void print_step(struct step *step, uint32_t rounds)
+/* packets: of all rounds */
+static void print_step(struct step *step, uint32_t rounds, double packets)
 {
 	struct mt_span begin = mt_span_first(step->packet.payload, 24);
 	double cycles = median(step->cycles, rounds);
@@ -313,8 +351,10 @@ static void print_step(struct step *step, uint32_t rounds)
 		putchar(isprint(begin.data[i]) && begin.data[i] != '"' && begin.data[i] != '\\'
 			    ? begin.data[i]
 			    : '.');
-	printf("\", \"verdict\": \"%s\", \"reports\": %llu, \"cycles\": %.1f, \"least\": %.1f}",
-	       mt_verdict_name(step->verdict), (unsigned long long)step->reports, cycles, step->cycles[0]);
+	printf("\", \"verdict\": \"%s\", \"reports\": %llu, \"cycles\": %.1f, \"least\": %.1f, "
+	       "\"instructions\": %.1f, \"core_cycles\": %.1f}",
+	       mt_verdict_name(step->verdict), (unsigned long long)step->reports, cycles, step->cycles[0],
+	       (double)step->instructions / packets, (double)step->core_cycles / packets);
 }
 
 static void print_all(struct bench *bench)
@@ -336,7 +376,7 @@ static void print_all(struct bench *bench)
 	for (uint32_t s = 0; s < bench->step_count; s++) {
 		if (s > 0)
 			printf(", ");
-		print_step(&bench->step[s], bench->rounds);
+		print_step(&bench->step[s], bench->rounds, (double)bench->flows * bench->rounds);
 	}
 	printf("]}\n");
 }
@@ -353,6 +393,9 @@ int main(int argc, char **argv)
 		errx(2, "usage: sessions BANNERS CAPTURE FLOWS ROUNDS");
 	read_connection(&bench, argv[2]);
 	create(&bench, argv[1]);
+	bench.counter = open_counter(PERF_COUNT_HW_INSTRUCTIONS, -1);
+	if (bench.counter >= 0 && open_counter(PERF_COUNT_HW_CPU_CYCLES, bench.counter) < 0)
+		bench.counter = -1;
 	for (uint32_t i = 0; i < bench.rounds; i++)
 		run_round(&bench, i);
 	wanted = (uint64_t)bench.flows * bench.rounds;
