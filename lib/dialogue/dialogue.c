@@ -15,6 +15,24 @@ void mt_dialogue_begin(struct mt_mail *mail, const struct mt_dialogue *dialogue)
 		dialogue->begin(mail);
 }
 
+uint32_t mt_dialogue_keyword(const struct mt_keyword *keywords, size_t count, struct mt_span word)
+{
+	for (size_t i = 0; i < count; i++)
+		if (keywords[i].length == word.len && mt_span_begins(word, keywords[i].word))
+			return keywords[i].id;
+	return MT_MATCH_NONE;
+}
+
+bool mt_dialogue_is_mask(struct mt_span word)
+{
+	uint8_t last;
+
+	if (word.len != 8 || !mt_span_begins(word, "XXXXXXX"))
+		return false;
+	last = mt_upper(word.data[7]);
+	return last >= 'A' && last <= 'Z';
+}
+
 enum mt_seen mt_dialogue_begins_word(struct mt_span begun, const char *word)
 {
 	size_t len = strlen(word);

@@ -107,7 +107,25 @@ struct mt_dialogue {
 	void (*server_line)(struct mt_mail *mail, const struct mt_mail_env *env, const struct mt_line *line);
 };
 
-/** The protocol is known: begin its dialogue. */
+/**
+ * A word that is too long for the masked compare of lib/match, and alone where it stands: to look it up costs
+ * a few cycles, where a scan for it would cost hundreds in each of the lines that are something else.
+ */
+struct mt_keyword {
+	const char *word; /* upper case */
+	uint8_t length;
+	uint8_t id;
+};
+#define MT_KEYWORD(id, word)                                                                                 \
+	{                                                                                                    \
+		word, sizeof(word) - 1, id                                                                   \
+	}
+/** Result  the keyword's id, MT_MATCH_NONE where the word is none of them. Case does not count. */
+uint32_t mt_dialogue_keyword(const struct mt_keyword *keywords, size_t count, struct mt_span word);
+/** A middlebox wrote over a keyword of eight letters: seven X, and the last letter as it was or another X. */
+bool mt_dialogue_is_mask(struct mt_span word);
+
+/** The protocol is known: begin its dialogue, the only one of a session: mail->state is zero. */
 void mt_dialogue_begin(struct mt_mail *mail, const struct mt_dialogue *dialogue);
 /** For begins_line: is this the word, in any case, and a blank or a line's end behind it? */
 enum mt_seen mt_dialogue_begins_word(struct mt_span begun, const char *word);

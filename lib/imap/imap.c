@@ -47,7 +47,6 @@ enum token {
 	TOKEN_CAPABILITY,
 	TOKEN_STARTTLS,
 	TOKEN_LOGINDISABLED,
-	TOKEN_MASKED,
 	TOKEN_DATA,
 };
 
@@ -55,25 +54,23 @@ static const struct mt_match_row commands[] = {
 #define VERB(id, word, send) {VERB_##id, word, NULL},
 #include "imap.def"
 #undef VERB
-    {VERB_AUTHENTICATE, NULL, "^AUTHENTICATE(?:\\s|$)"},
-    {VERB_UNAUTHENTICATE, NULL, "^UNAUTHENTICATE(?:\\s|$)"},
+};
+
+static const struct mt_keyword long_commands[] = {
+    MT_KEYWORD(VERB_AUTHENTICATE, "AUTHENTICATE"),
+    MT_KEYWORD(VERB_UNAUTHENTICATE, "UNAUTHENTICATE"),
 };
 
 static const struct mt_match_row replies[] = {
     {TOKEN_DATA, "LIST", NULL}, /* of somebody's mailboxes (9051 7.3), and what begins with a number */
-    {TOKEN_DATA, "LSUB", NULL},
-    {TOKEN_DATA, "STATUS", NULL},
-    {TOKEN_DATA, "SEARCH", NULL},
-    {TOKEN_DATA, "FLAGS", NULL},
-    {TOKEN_OK, "OK", NULL},
-    {TOKEN_NO, "NO", NULL},
-    {TOKEN_BAD, "BAD", NULL},
-    {TOKEN_PREAUTH, "PREAUTH", NULL},
-    {TOKEN_BYE, "BYE", NULL},
-    {TOKEN_STARTTLS, "STARTTLS", NULL},
-    {TOKEN_CAPABILITY, NULL, "^CAPABILITY(?:\\s|$)"},
-    {TOKEN_LOGINDISABLED, NULL, "^LOGINDISABLED$"},
-    {TOKEN_MASKED, NULL, "^X{7}[A-Z]$"}, /* a middlebox wrote over an eight-letter atom */
+    {TOKEN_DATA, "LSUB", NULL},	 {TOKEN_DATA, "STATUS", NULL},	   {TOKEN_DATA, "SEARCH", NULL},
+    {TOKEN_DATA, "FLAGS", NULL}, {TOKEN_OK, "OK", NULL},	   {TOKEN_NO, "NO", NULL},
+    {TOKEN_BAD, "BAD", NULL},	 {TOKEN_PREAUTH, "PREAUTH", NULL}, {TOKEN_BYE, "BYE", NULL},
+};
+
+static const struct mt_keyword capabilities[] = {
+    MT_KEYWORD(TOKEN_STARTTLS, "STARTTLS"),
+    MT_KEYWORD(TOKEN_LOGINDISABLED, "LOGINDISABLED"),
 };
 
 /** A tag, matched exactly and with its case (9051 2.2.1). */
@@ -350,6 +347,8 @@ static void begin(struct mt_mail *mail)
 
 static uint32_t token_of(struct mt_turn *turn, struct mt_span word)
 {
+	if (mt_span_is(word, "CAPABILITY"))
+		return TOKEN_CAPABILITY;
 	return mt_match_first(turn->env->replies[MT_PROTOCOL_IMAP], turn->env->scratch, word);
 }
 
@@ -361,9 +360,11 @@ static void read_command(struct mt_turn *turn)
 	mt_span_word(&turn->rest);
 	turn->verb = mt_match_first(turn->env->commands[MT_PROTOCOL_IMAP], turn->env->scratch,
 				    mt_span_trim(turn->rest));
+	struct mt_span word = mt_span_word(&turn->rest);
+	if (turn->verb == MT_MATCH_NONE)
+		turn->verb = mt_dialogue_keyword(long_commands, MT_ARRAY_LEN(long_commands), word);
 	if (turn->verb == MT_MATCH_NONE)
 		turn->verb = VERB_OTHER;
-	mt_span_word(&turn->rest);
 	turn->mail->facts.has_client_line = true;
 	imap->command = (uint8_t)turn->verb;
 	mt_dialogue_step(turn, send_event[turn->verb]);
@@ -406,9 +407,9 @@ static void read_capabilities(struct mt_turn *turn, struct mt_span atoms)
 		atoms.len = (size_t)(end - atoms.data);
 	mt_dialogue_list_begin(turn->mail);
 	while ((atom = mt_span_word(&atoms)).len > 0) {
-		uint32_t token = token_of(turn, atom);
+		uint32_t token = mt_dialogue_keyword(capabilities, MT_ARRAY_LEN(capabilities), atom);
 
-		has_mask |= token == TOKEN_MASKED;
+		has_mask |= mt_dialogue_is_mask(atom);
 		is_disabled |= token == TOKEN_LOGINDISABLED;
 		mt_dialogue_list_atom(turn->mail, turn->env, atom, token == TOKEN_STARTTLS);
 	}

@@ -45,8 +45,11 @@ static const struct mt_match_row replies[] = {
     {TOKEN_OK, "+OK", NULL},
     {TOKEN_ERR, "-ERR", NULL},
     {TOKEN_MORE, "+", NULL},
-    {TOKEN_STLS, "STLS", NULL},
-    {TOKEN_IMPLEMENTATION, NULL, "^IMPLEMENTATION\\s"},
+};
+
+static const struct mt_keyword capabilities[] = {
+    MT_KEYWORD(TOKEN_STLS, "STLS"),
+    MT_KEYWORD(TOKEN_IMPLEMENTATION, "IMPLEMENTATION"),
 };
 
 /* Bytes of a line, CRLF included (2449 3, 4); what belongs to AUTH has no limit of its own (5034 4). */
@@ -148,11 +151,12 @@ static void open_list(struct mt_turn *turn)
 
 static void keep_capability(struct mt_turn *turn)
 {
-	struct mt_span rest = turn->rest;
+	struct mt_span rest = turn->rest, word = mt_span_word(&rest);
+	uint32_t token = mt_dialogue_keyword(capabilities, MT_ARRAY_LEN(capabilities), word);
 
-	mt_dialogue_list_atom(turn->mail, turn->env, mt_span_word(&rest), turn->code == TOKEN_STLS);
+	mt_dialogue_list_atom(turn->mail, turn->env, word, token == TOKEN_STLS);
 	/* A server whose greeting names no product may name it here (2449 6.9). */
-	if (turn->code == TOKEN_IMPLEMENTATION)
+	if (token == TOKEN_IMPLEMENTATION)
 		mt_dialogue_software(turn->mail, turn->env, turn->rest);
 }
 

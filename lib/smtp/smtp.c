@@ -32,12 +32,12 @@ static const struct {
 #undef VERB
 };
 
-/* What a token in a server's reply is. */
+/* What a token in a server's reply is: a keyword of its list, or what its text says of a refusal. */
 enum token {
 	TOKEN_STARTTLS,
-	TOKEN_MASKED,
 	TOKEN_CHUNKING,
 	TOKEN_BINARYMIME,
+	TOKEN_REQUIRETLS,
 	TOKEN_MASK_QUOTED,
 	TOKEN_TLS_POLICY
 };
@@ -46,15 +46,20 @@ static const struct mt_match_row commands[] = {
 #define VERB(id, word, send, ok, no) {VERB_##id, word, NULL},
 #include "smtp.def"
 #undef VERB
-    {VERB_STARTTLS, NULL, "^X-ANONYMOUSTLS(?:\\s|$)"}, /* Exchange's STARTTLS between hubs */
-    {VERB_AUTH, "X-EXPS", NULL},		       /* Exchange's AUTH */
+    {VERB_AUTH, "X-EXPS", NULL}, /* Exchange's AUTH */
+};
+
+static const struct mt_keyword long_commands[] = {
+    MT_KEYWORD(VERB_STARTTLS, "X-ANONYMOUSTLS"), /* Exchange's STARTTLS between hubs */
+};
+
+static const struct mt_keyword capabilities[] = {
+    MT_KEYWORD(TOKEN_STARTTLS, "STARTTLS"),	MT_KEYWORD(TOKEN_STARTTLS, "X-ANONYMOUSTLS"),
+    MT_KEYWORD(TOKEN_CHUNKING, "CHUNKING"),	MT_KEYWORD(TOKEN_BINARYMIME, "BINARYMIME"),
+    MT_KEYWORD(TOKEN_REQUIRETLS, "REQUIRETLS"),
 };
 
 static const struct mt_match_row replies[] = {
-    {TOKEN_STARTTLS, "STARTTLS", "^X-ANONYMOUSTLS(?:\\s|$)"},
-    {TOKEN_MASKED, NULL, "^X{7}[A-Z](?:\\s|$)"}, /* a middlebox wrote over an eight-letter keyword */
-    {TOKEN_CHUNKING, "CHUNKING", NULL},
-    {TOKEN_BINARYMIME, NULL, "^BINARYMIME(?:\\s|$)"},
     {TOKEN_MASK_QUOTED, NULL, "\\bX{4}(?:X{4})?\\b"}, /* the server's echo of a command written over */
     {TOKEN_TLS_POLICY, NULL, "STARTTLS|\\bTLS\\b"},
 };
@@ -436,11 +441,13 @@ static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 	}
 	if (mt_dialogue_is_wrapped(mail, line))
 		return;
+	turn.rest = text;
 	turn.verb = mt_match_first(env->commands[MT_PROTOCOL_SMTP], env->scratch, text);
+	struct mt_span word = mt_span_word(&turn.rest);
+	if (turn.verb == MT_MATCH_NONE)
+		turn.verb = mt_dialogue_keyword(long_commands, MT_ARRAY_LEN(long_commands), word);
 	if (turn.verb == MT_MATCH_NONE)
 		turn.verb = VERB_OTHER;
-	turn.rest = text;
-	mt_span_word(&turn.rest);
 	mt_dialogue_limit(mail, env, line->bytes, command_max(turn.verb));
 	if (!mail->facts.has_client_line)
 		hear_first(&turn);
@@ -452,15 +459,14 @@ static void client_line(struct mt_mail *mail, const struct mt_mail_env *env, con
 /* One line of an EHLO reply behind its first: a keyword, perhaps with parameters (5321 4.1.1.1). */
 static void read_capability(struct mt_turn *turn)
 {
-	uint32_t token = mt_match_first(turn->env->replies[MT_PROTOCOL_SMTP], turn->env->scratch, turn->rest);
-
 	struct smtp *smtp = smtp_of(turn->mail);
 	struct mt_span word = mt_span_word(&turn->rest);
+	uint32_t token = mt_dialogue_keyword(capabilities, MT_ARRAY_LEN(capabilities), word);
 
-	smtp->masks += token == TOKEN_MASKED && smtp->masks < UINT8_MAX;
+	smtp->masks += smtp->masks < UINT8_MAX && mt_dialogue_is_mask(word);
 	smtp->has_binarymime |= token == TOKEN_BINARYMIME;
 	smtp->has_chunking |= token == TOKEN_CHUNKING;
-	if (mt_span_is(word, "REQUIRETLS"))
+	if (token == TOKEN_REQUIRETLS)
 		note_requiretls(turn);
 	mt_dialogue_list_atom(turn->mail, turn->env, word, token == TOKEN_STARTTLS);
 }

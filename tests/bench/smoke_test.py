@@ -17,8 +17,9 @@ def run(*command):
 
 
 def scan_names_every_set():
-    """Two servers of each protocol; that both ways find the same, the program looks itself."""
-    some = [pathlib.Path(captures, name) for name in ("exim-starttls", "opensmtpd-clear", "courier-imap-login",
+    """Two servers of each protocol, and a refusal of SMTP's, whose text alone is scanned; that both ways find the same,
+    the program looks itself."""
+    some = [pathlib.Path(captures, name) for name in ("exim-starttls", "opensmtpd-policy-tls-required", "courier-imap-login",
                                                                 "cyrus-imap-starttls", "courier-pop3-clear", "cyrus-pop3-stls")]
     said = run(scan, 1, banners, *(f"{name}.pcap" for name in some))
     truth = [json.loads(name.with_suffix(".truth.json").read_text()) for name in some]
