@@ -7,7 +7,6 @@ void mt_dialogue_begin(struct mt_mail *mail, const struct mt_dialogue *dialogue)
 	mail->dialogue = dialogue;
 	mail->facts.protocol = (uint8_t)dialogue->protocol;
 	mail->position = 0;
-	memset(mail->state, 0, sizeof(mail->state));
 	/* Before the protocol was known, lines were searched for literals: they might have been IMAP's. */
 	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
 		mail->framer[direction].has_literals = false;

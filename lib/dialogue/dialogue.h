@@ -39,21 +39,24 @@ enum mt_stage {
 };
 
 struct mt_mail {
+	/* What every packet looks at. */
 	const struct mt_dialogue *dialogue; /* the protocol's; NULL while unknown */
-	struct mt_framer framer[MT_DIRECTION_COUNT];
 	uint8_t position;		    /* state of the protocol's table */
 	uint8_t stage;			    /* enum mt_stage */
 	bool is_absent[MT_DIRECTION_COUNT]; /* that direction is not in the capture: nobody waits for it */
 	bool is_not_mail;		    /* the dialogue turned out to be another protocol's */
 	bool is_refusal_new; /* STARTTLS was refused, and nothing of the client's was read since */
+	uint16_t text_used;  /* most of facts.text that was ever written */
 	uint32_t answer_seq; /* to_client sequence number where the answer to STARTTLS begins */
 	struct {
 		uint16_t offset; /* in facts.text */
 		uint8_t count;
 		bool has_starttls, is_open;
-		bool is_partial;		     /* its beginning may be missing */
-	} list;					     /* the capability list being read */
-	uint64_t state[MT_DIALOGUE_STATE_BYTES / 8]; /* the protocol's own */
+		bool is_partial; /* its beginning may be missing */
+	} list;			 /* the capability list being read */
+	struct mt_framer framer[MT_DIRECTION_COUNT];
+	uint64_t state[MT_DIALOGUE_STATE_BYTES / 8]; /* the protocol's own; its rarest members last */
+	/* Not touched in most sessions. */
 	uint8_t client_line[MT_FRAMING_LINE_TO_SERVER], server_line[MT_FRAMING_LINE_TO_CLIENT];
 	struct mt_facts facts;
 };
@@ -209,6 +212,12 @@ enum mt_mechanism mt_dialogue_mechanism(const struct mt_mail_env *env, struct mt
  */
 #define MT_DIALOGUE_PENDING_MAX 16
 struct mt_pending {
+	uint8_t first,
+	    count;	   /* of a ring that begins anew where nothing waits: most sessions need one entry */
+	bool is_uncertain; /* bytes were lost: replies are paired by what acknowledgements prove */
+	bool has_proof;	   /* a reply has acknowledged its command: from then on, one that does not is none */
+	uint32_t answered_ack; /* ack of the command popped last: where its reply begins, unless something is
+				  missing */
 	struct {
 		uint8_t verb;	    /* the protocol's */
 		uint16_t times;	    /* how many of them */
@@ -216,11 +225,6 @@ struct mt_pending {
 		uint32_t end_seq;   /* behind the last of them */
 		uint32_t ack;	    /* what the client had of the server when it sent the last of them */
 	} entry[MT_DIALOGUE_PENDING_MAX];
-	uint8_t first, count;
-	uint32_t answered_ack; /* ack of the command popped last: where its reply begins, unless something is
-				  missing */
-	bool is_uncertain;     /* bytes were lost: replies are paired by what acknowledgements prove */
-	bool has_proof; /* a reply has acknowledged its command: from then on, one that does not is none */
 };
 
 /**

@@ -12,6 +12,8 @@ static bool keep_bytes(struct mt_mail *mail, const struct mt_mail_env *env, cons
 	}
 	memcpy(facts->text + facts->text_len, bytes, len);
 	facts->text_len = (uint16_t)(facts->text_len + len);
+	if (mail->text_used < facts->text_len)
+		mail->text_used = facts->text_len;
 	return true;
 }
 

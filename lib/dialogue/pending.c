@@ -47,8 +47,8 @@ void mt_pending_expect(struct mt_pending *pending, const struct mt_turn *turn, u
 
 static void drop_first(struct mt_pending *pending)
 {
-	pending->first = (uint8_t)place(pending, 1);
 	pending->count--;
+	pending->first = pending->count > 0 ? (uint8_t)place(pending, 1) : 0;
 }
 
 /* What the client sent before it had something of the server that a later command shows it had: that

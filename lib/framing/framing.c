@@ -136,6 +136,8 @@ static void keep(struct mt_framer *framer, struct mt_span bytes)
 {
 	for (size_t i = 0; i < bytes.len && framer->len < framer->limit && !framer->is_sealed; i++) {
 		framer->buffer[framer->len++] = bytes.data[i];
+		if (framer->used < framer->len)
+			framer->used = framer->len;
 		if (!may_seal(framer))
 			continue;
 		size_t shown = shown_bytes(framer, mt_span(framer->buffer, framer->len));
@@ -315,6 +317,8 @@ void mt_framer_set(struct mt_framer *framer, enum mt_framing_mode mode, uint64_t
 
 void mt_framer_wipe(struct mt_framer *framer)
 {
-	mt_wipe(framer->buffer, framer->limit);
+	if (framer->used > 0)
+		mt_wipe(framer->buffer, framer->used);
+	framer->used = 0;
 	begin_line(framer);
 }

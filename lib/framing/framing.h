@@ -58,6 +58,7 @@ struct mt_framer {
 	uint32_t line_seq;    /* of its first byte */
 	uint16_t len;	      /* bytes in buffer */
 	uint16_t limit;	      /* of them at most */
+	uint16_t used;	      /* most of them that stood there since the buffer was wiped */
 	uint32_t lone_lf;     /* lines that ended without CR, since the owner last took the number */
 	uint32_t over_limit;  /* lines over the limit, likewise */
 	uint32_t look_alikes; /* to_server: dots in bodies that some server takes for the end of data */
@@ -78,7 +79,7 @@ enum mt_framing_event {
 
 /**
  * Begin with lines.
- * buffer   kept; limit bytes, wiped by mt_framer_wipe()
+ * buffer   kept; limit bytes, zero; what was used of it is wiped by mt_framer_wipe()
  * limit    the longest text of a line that is shown
  */
 void mt_framer_init(struct mt_framer *framer, enum mt_direction direction, uint8_t *buffer, uint16_t limit);

@@ -44,6 +44,11 @@ void mt_pool_give(struct mt_pool *pool, void *piece)
 	if (piece == NULL)
 		return;
 	mt_wipe(piece, pool->piece_bytes);
+	mt_pool_give_wiped(pool, piece);
+}
+
+void mt_pool_give_wiped(struct mt_pool *pool, void *piece)
+{
 	*(uint32_t *)piece = pool->next_free + 1;
 	pool->next_free = mt_pool_index(pool, piece);
 	pool->free_pieces++;

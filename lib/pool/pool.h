@@ -37,6 +37,10 @@ void *mt_pool_take(struct mt_pool *pool);
 /** Give a piece back; it is wiped. NULL is legal. */
 void mt_pool_give(struct mt_pool *pool, void *piece);
 
+/** Give a piece back that is zero already, because its owner knew what it had written there, and wiped that.
+ */
+void mt_pool_give_wiped(struct mt_pool *pool, void *piece);
+
 /* Pieces are linked by 32-bit index where a pointer would be too wide. */
 static inline void *mt_pool_at(const struct mt_pool *pool, uint32_t index)
 {

@@ -57,12 +57,12 @@ enum { COMMAND_MAX_BYTES = 255, REPLY_MAX_BYTES = 512 };
 
 /** The dialogue's own part of struct mt_mail. */
 struct pop3 {
-	struct mt_pending pending;
 	uint8_t auth_slot; /* of the authentication under way */
 	bool is_greeted;
 	bool is_user_named; /* USER came, PASS is to follow */
 	bool is_in;	    /* the client has logged in */
 	uint8_t secrets;    /* commands with a credential that wait for their reply */
+	struct mt_pending pending;
 };
 mt_static_assert(sizeof(struct pop3) <= MT_DIALOGUE_STATE_BYTES, "must fit into struct mt_mail");
 

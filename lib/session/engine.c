@@ -283,7 +283,6 @@ static void init_session(const struct mt_engine *engine, struct session *session
 	session->is_implicit_port = port->is_implicit;
 	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
 		mt_stream_init(&session->side[direction].stream, MT_STREAM_HELD_MAX);
-	mt_tls_init(&session->tls);
 	mt_framer_init(&mail->framer[MT_TO_SERVER], MT_TO_SERVER, mail->client_line,
 		       sizeof(mail->client_line));
 	mt_framer_init(&mail->framer[MT_TO_CLIENT], MT_TO_CLIENT, mail->server_line,

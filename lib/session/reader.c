@@ -284,7 +284,8 @@ static void leave_tls(struct mt_engine *engine, struct session *session)
 	struct mt_mail *mail = &session->mail;
 
 	mt_tls_clear(&session->tls, &engine->pieces);
-	mt_tls_init(&session->tls);
+	mt_wipe(&session->tls, sizeof(session->tls));
+	session->has_tls = false;
 	mt_framer_set(&mail->framer[MT_TO_SERVER], MT_FRAMING_LINES, 0);
 	mail->facts.anomalies &= ~(1u << MT_ANOMALY_TLS_ON_PLAIN_PORT);
 	/* Behind an acceptance it is an injection, or the upgrade has failed: what the client says next
@@ -342,6 +343,9 @@ static void begin_tls(struct session *session)
 	}
 	mail->facts.is_unanswered = false;
 	mail->stage = MT_STAGE_TLS;
+	if (!session->has_tls)
+		mt_tls_init(&session->tls);
+	session->has_tls = true;
 	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
 		mt_framer_wipe(&mail->framer[direction]);
 }

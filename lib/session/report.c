@@ -96,13 +96,38 @@ static void count_streams(struct mt_engine *engine, struct session *session)
 	cells[MT_CELL1(LOST, MT_LOSS_HANDSHAKE_LIMIT)] += session->tls.messages_lost;
 }
 
+static void wipe_between(struct session *session, size_t begin, size_t end)
+{
+	mt_wipe((uint8_t *)session + begin, end - begin);
+}
+
+/* All that was written: most of a session's room is for text and lines that few have, and lies far away. */
+static void wipe(struct session *session)
+{
+	struct mt_mail *mail = &session->mail;
+	size_t text_end = offsetof(struct session, mail.facts.text) + mail->text_used;
+
+	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++) {
+		mt_framer_wipe(&mail->framer[direction]);
+		/* What its stream remembered is gone already, with what it held. */
+		mt_wipe(&session->side[direction], offsetof(struct side, stream.seen));
+	}
+	if (session->has_tls)
+		mt_wipe(&session->tls, sizeof(session->tls));
+	wipe_between(session, offsetof(struct session, now_ns), offsetof(struct session, mail.client_line));
+	wipe_between(session, offsetof(struct session, mail.facts), text_end);
+	wipe_between(session, offsetof(struct session, ends), sizeof(*session));
+}
+
 static void release(struct mt_engine *engine, struct mt_flow *flow, struct session *session)
 {
 	for (unsigned direction = 0; direction < MT_DIRECTION_COUNT; direction++)
 		mt_stream_clear(&session->side[direction].stream, &engine->pieces);
-	mt_tls_clear(&session->tls, &engine->pieces);
+	if (session->has_tls)
+		mt_tls_clear(&session->tls, &engine->pieces);
 	count_streams(engine, session);
-	mt_pool_give(&engine->sessions, session);
+	wipe(session);
+	mt_pool_give_wiped(&engine->sessions, session);
 	flow->session = MT_POOL_NONE;
 }
 

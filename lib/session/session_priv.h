@@ -24,39 +24,42 @@
 
 #define HANDLE_NONE UINT32_MAX
 
-/** One direction's place in the conversation. */
+/** One direction's place in the conversation. A packet without payload needs the first line alone. */
 struct side {
-	struct mt_stream stream;
-	uint32_t proven;     /* the other direction has acknowledged up to here, where has_proof */
-	uint64_t lacking_ns; /* since when acknowledged bytes are missing; 0 if none are */
+	_Alignas(MT_CACHE_LINE) uint64_t
+	    lacking_ns;	 /* since when acknowledged bytes are missing; 0 if none are */
+	uint32_t proven; /* the other direction has acknowledged up to here, where has_proof */
 	bool has_proof;
 	bool is_seen;	     /* any packet since the first payload */
 	bool has_payload;    /* any payload */
 	bool has_fin;	     /* its FIN, which takes a number without being a byte */
 	bool is_start_known; /* its first byte is known to be the connection's first */
 	bool is_stuck;	     /* the reader wants more than is in hand */
+	struct mt_stream stream;
 };
+mt_static_assert(offsetof(struct side, stream.current) <= MT_CACHE_LINE, "what every packet looks at");
 
-/** A connection whose dialogue is being read. */
+/** A connection whose dialogue is being read. Zero where it was not written: see release() in report.c. */
 struct session {
 	struct side side[MT_DIRECTION_COUNT];
-	struct mt_tls tls;
-	uint64_t now_ns;	 /* of the packet in hand */
-	uint8_t client_side;	 /* side of the flow key that is the client */
-	uint8_t hint;		 /* protocol that the port suggests; MT_PROTOCOL_COUNT for none */
-	bool is_implicit_port;	 /* the port expects TLS from the first byte */
-	bool is_client_first;	 /* the client spoke, and the server did not greet */
-	bool is_draining;	 /* the connection is over: nothing is waited for */
-	bool is_hasty;		 /* ... and neither is the order that acknowledgements prove */
-	bool is_not_mail;	 /* nothing of this is a mail session */
-	bool is_again;		 /* the reader took nothing, but will read the same bytes otherwise now */
-	uint16_t client_version; /* highest TLS version the client offered */
-	uint8_t unknown_lines;	 /* lines that named no protocol */
-	struct mt_text greeting; /* a first line that may be mail's; the client decides */
-	uint64_t greeting_ns;	 /* when it came */
+	uint64_t now_ns;       /* of the packet in hand */
+	uint8_t client_side;   /* side of the flow key that is the client */
+	uint8_t hint;	       /* protocol that the port suggests; MT_PROTOCOL_COUNT for none */
+	bool is_implicit_port; /* the port expects TLS from the first byte */
+	bool is_client_first;  /* the client spoke, and the server did not greet */
+	bool is_draining;      /* the connection is over: nothing is waited for */
+	bool is_hasty;	       /* ... and neither is the order that acknowledgements prove */
+	bool is_not_mail;      /* nothing of this is a mail session */
+	bool is_again;	       /* the reader took nothing, but will read the same bytes otherwise now */
+	bool has_tls;	       /* tls was begun; until then nothing of it is touched */
 	uint8_t greeting_protocol;
-	struct mt_mail_ends ends;
+	uint8_t unknown_lines;	 /* lines that named no protocol */
+	uint16_t client_version; /* highest TLS version the client offered */
+	struct mt_text greeting; /* a first line that may be mail's; the client decides */
 	struct mt_mail mail;
+	struct mt_tls tls;
+	struct mt_mail_ends ends;
+	uint64_t greeting_ns; /* when the doubtful greeting came */
 };
 
 struct mt_engine {

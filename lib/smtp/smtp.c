@@ -75,7 +75,6 @@ enum {
 
 /** The dialogue's own part of struct mt_mail. */
 struct smtp {
-	struct mt_pending pending;
 	bool is_greeted;   /* the first reply is complete */
 	bool has_greeting; /* ... it was seen, and ends at: */
 	uint32_t greeting_end;
@@ -89,6 +88,7 @@ struct smtp {
 	uint8_t auth_slot; /* of the AUTH under way */
 	uint8_t masks;	   /* eight-letter keywords of the list being read that were written over */
 	bool has_binarymime, has_chunking; /* in that list */
+	struct mt_pending pending;
 };
 mt_static_assert(sizeof(struct smtp) <= MT_DIALOGUE_STATE_BYTES, "must fit into struct mt_mail");
 

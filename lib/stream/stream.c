@@ -90,6 +90,8 @@ static void remember(struct mt_stream *stream, const struct mt_segment *segment)
 	stream->seen[entry].sum = sum_bytes(segment->payload);
 	stream->seen[entry].time_us = (uint32_t)(segment->time_ns / 1000);
 	stream->seen_next = (uint8_t)((entry + 1) % MT_STREAM_SEEN);
+	if (stream->seen_count <= entry)
+		stream->seen_count = (uint8_t)(entry + 1);
 }
 
 /* A keep-alive may repeat the last byte with rubbish (RFC 9293 3.8.4). Those who send one send zero, which
@@ -107,7 +109,7 @@ static bool is_keep_alive(const struct mt_stream *stream, const struct mt_pool *
 static bool differs_from_seen(const struct mt_stream *stream, struct mt_segment old)
 {
 	old.payload = mt_span_first(old.payload, stream->next - old.seq);
-	for (unsigned i = 0; i < MT_STREAM_SEEN; i++) {
+	for (unsigned i = 0; i < stream->seen_count; i++) {
 		uint32_t begin = stream->seen[i].seq - old.seq, len = stream->seen[i].len;
 
 		if (len == 0 || begin > old.payload.len || len > old.payload.len - begin)
@@ -124,7 +126,7 @@ static bool is_copy(const struct mt_stream *stream, const struct mt_segment *seg
 {
 	uint32_t time_us = (uint32_t)(segment->time_ns / 1000);
 
-	for (unsigned i = 0; i < MT_STREAM_SEEN; i++) {
+	for (unsigned i = 0; i < stream->seen_count; i++) {
 		int32_t apart_us = (int32_t)(time_us - stream->seen[i].time_us);
 
 		if (stream->seen[i].seq == segment->seq && stream->seen[i].len == segment->payload.len &&
@@ -359,11 +361,10 @@ static enum mt_stream_put put_disordered(struct mt_stream *stream, struct mt_poo
 
 void mt_stream_init(struct mt_stream *stream, uint32_t held_limit)
 {
-	*stream = (struct mt_stream){
-	    .held_first = MT_POOL_NONE,
-	    .held_last = MT_POOL_NONE,
-	    .held_limit = held_limit,
-	};
+	memset(stream, 0, offsetof(struct mt_stream, seen));
+	stream->held_first = MT_POOL_NONE;
+	stream->held_last = MT_POOL_NONE;
+	stream->held_limit = held_limit;
 }
 
 void mt_stream_clear(struct mt_stream *stream, struct mt_pool *pool)
@@ -374,8 +375,10 @@ void mt_stream_clear(struct mt_stream *stream, struct mt_pool *pool)
 	if (last != NULL && is_before(end, piece_end(last)))
 		end = piece_end(last);
 	mt_stream_skip(stream, pool, end);
-	mt_wipe(stream->seen, sizeof(stream->seen));
+	mt_wipe(stream->seen, stream->seen_count * sizeof(stream->seen[0]));
+	stream->seen_next = stream->seen_count = 0;
 	mt_wipe(&stream->current, sizeof(stream->current));
+	stream->has_current = false;
 }
 
 void mt_stream_set_base(struct mt_stream *stream, uint32_t seq, bool is_soft)

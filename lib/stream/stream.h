@@ -38,31 +38,35 @@ struct mt_chunk {
 	uint64_t time_ns;
 };
 
+/* What every packet looks at comes first, so that it shares a line with what the owner puts before it. */
 struct mt_stream {
-	uint32_t next;		   /* sequence number of the next byte to deliver */
-	uint32_t held_first;	   /* piece with the lowest sequence number, MT_POOL_NONE if none */
-	uint32_t held_last;	   /* piece with the highest, MT_POOL_NONE if none */
-	uint32_t held_bytes;	   /* pool bytes taken: pieces * MT_STREAM_PIECE_BYTES */
-	uint32_t held_limit;	   /* at most so many */
-	uint32_t soft_room;	   /* how far a soft base may still move down */
+	uint32_t next;	      /* sequence number of the next byte to deliver */
+	uint32_t held_first;  /* piece with the lowest sequence number, MT_POOL_NONE if none */
+	uint32_t held_last;   /* piece with the highest, MT_POOL_NONE if none */
+	uint32_t held_bytes;  /* pool bytes taken: pieces * MT_STREAM_PIECE_BYTES */
+	uint8_t seen_next;    /* the entry to overwrite */
+	uint8_t seen_count;   /* entries that were written since the beginning */
+	bool has_base;	      /* next is meaningful */
+	bool has_current;     /* a segment is in place, read or not, that was not settled */
+	bool is_base_soft;    /* next was guessed: bytes a little below may still come first */
+	bool is_inconsistent; /* a repeat carried other bytes than were seen first */
+	uint32_t copies; /* segments that came again, byte for byte, within MT_STREAM_COPY_US of the first */
+	uint64_t missing_bytes;	   /* never in hand, given up by skip or clear */
 	struct mt_segment current; /* the segment being read in place, from next on; payload.len 0 if none */
+	/* Bytes put = delivered + repeated + refused + unread + those still in hand, after every call. */
+	uint64_t delivered_bytes; /* consumed */
+	uint64_t repeated_bytes;  /* seen again, or from before the base: ignored */
+	uint64_t refused_bytes;	  /* dropped: over the limit, for want of pool, or far from the window */
+	uint64_t unread_bytes;	  /* in hand, but given up by skip or clear */
+	uint32_t held_limit;	  /* at most so many pool bytes */
+	uint32_t soft_room;	  /* how far a soft base may still move down */
 	struct {
 		uint32_t seq;
 		uint32_t len;	  /* 0 if nothing is remembered here */
 		uint32_t sum;	  /* checksum of the bytes; not enough to tell them */
 		uint32_t time_us; /* of the segment, modulo 2^32 */
-	} seen[MT_STREAM_SEEN];	  /* ring of the last segments of which every byte kept was new */
-	uint8_t seen_next;	  /* the entry to overwrite */
-	bool has_base;		  /* next is meaningful */
-	bool is_base_soft;	  /* next was guessed: bytes a little below may still come first */
-	bool is_inconsistent;	  /* a repeat carried other bytes than were seen first */
-	uint32_t copies; /* segments that came again, byte for byte, within MT_STREAM_COPY_US of the first */
-	/* Bytes put = delivered + repeated + refused + unread + those still in hand, after every call. */
-	uint64_t delivered_bytes; /* consumed */
-	uint64_t repeated_bytes;  /* seen again, or from before the base: ignored */
-	uint64_t missing_bytes;	  /* never in hand, given up by skip or clear */
-	uint64_t refused_bytes;	  /* dropped: over the limit, for want of pool, or far from the window */
-	uint64_t unread_bytes;	  /* in hand, but given up by skip or clear */
+	} seen[MT_STREAM_SEEN];	  /* ring of the last segments of which every byte kept was new; those from
+				     seen_count on are not touched, nor need they be zero */
 };
 
 /** What became of a segment. */
