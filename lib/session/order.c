@@ -19,8 +19,11 @@ void mt_session_prove(struct session *session, enum mt_direction direction, uint
 /* Sequence number up to which bytes are known to exist: acknowledged, or held behind a hole. */
 static bool find_hole(const struct mt_engine *engine, const struct side *side, uint32_t *ret_end)
 {
+	/* Nearly always: what was acknowledged has been read. */
+	if (!side->has_proof || mt_seq_diff(side->proven, side->stream.next) <= 0)
+		return false;
 	uint32_t in_hand = mt_stream_in_hand(&side->stream, &engine->pieces), held;
-	bool is_proven = side->has_proof && mt_seq_diff(side->proven, in_hand) > 0;
+	bool is_proven = mt_seq_diff(side->proven, in_hand) > 0;
 
 	/* A FIN takes a number of its own, and may not have been seen: one byte beyond the stream is no hole.
 	 */
@@ -57,7 +60,8 @@ static bool has_unread(const struct mt_engine *engine, const struct side *side)
 {
 	struct mt_chunk chunk;
 
-	return side->stream.has_base && mt_stream_peek(&side->stream, &engine->pieces, &chunk);
+	return side->stream.has_base && !mt_stream_is_idle(&side->stream) &&
+	       mt_stream_peek(&side->stream, &engine->pieces, &chunk);
 }
 
 static void look_for_lack(struct mt_engine *engine, struct session *session, enum mt_direction direction)
@@ -87,6 +91,15 @@ static bool is_contradiction(const struct mt_engine *engine, const struct side *
 	       mt_seq_diff(chunk.ack, side->stream.next) > 0;
 }
 
+/* Everything that the bytes acknowledge has been read. */
+static inline bool is_settled(const struct session *session, enum mt_direction direction,
+			      const struct mt_chunk *chunk)
+{
+	const struct mt_stream *other = &session->side[mt_opposite(direction)].stream;
+
+	return chunk->has_ack && other->has_base && mt_seq_diff(chunk->ack, other->next) <= 0;
+}
+
 /* The next bytes of a direction may be read once everything they acknowledge has been. */
 static bool is_due(const struct mt_engine *engine, const struct session *session, enum mt_direction direction,
 		   const struct mt_chunk *chunk)
@@ -96,8 +109,6 @@ static bool is_due(const struct mt_engine *engine, const struct session *session
 
 	if (session->is_hasty || !chunk->has_ack || !other->stream.has_base ||
 	    session->mail.is_absent[opposite])
-		return true;
-	if (mt_seq_diff(chunk->ack, other->stream.next) <= 0)
 		return true;
 	/* The other direction has them in hand and waits for just this answer; or they are its FIN. */
 	uint32_t in_hand = mt_stream_in_hand(&other->stream, &engine->pieces);
@@ -112,11 +123,14 @@ static bool read_next(struct mt_engine *engine, struct session *session, enum mt
 	struct side *side = &session->side[direction];
 	struct mt_chunk chunk;
 
-	if (!side->stream.has_base || !mt_stream_peek(&side->stream, &engine->pieces, &chunk) ||
-	    !is_due(engine, session, direction, &chunk))
+	if (!side->stream.has_base || mt_stream_is_idle(&side->stream) ||
+	    !mt_stream_peek(&side->stream, &engine->pieces, &chunk))
+		return false;
+	bool settled = is_settled(session, direction, &chunk);
+	if (!settled && !is_due(engine, session, direction, &chunk))
 		return false;
 	session->is_again = false;
-	size_t taken = mt_session_read(engine, session, direction, &chunk);
+	size_t taken = mt_session_read(engine, session, direction, &chunk, settled);
 	side->is_stuck = taken == 0 && !session->is_again;
 	/* What the other side waited for may just have come. */
 	if (taken > 0)

@@ -524,8 +524,8 @@ static bool find_proxy_header(struct mt_engine *engine, struct session *session)
 	return header == UINT32_MAX && !session->is_draining;
 }
 
-size_t mt_session_read(struct mt_engine *engine, struct session *session, enum mt_direction direction,
-		       const struct mt_chunk *chunk)
+static size_t read_once(struct mt_engine *engine, struct session *session, enum mt_direction direction,
+			const struct mt_chunk *chunk)
 {
 	struct mt_mail *mail = &session->mail;
 
@@ -569,6 +569,30 @@ size_t mt_session_read(struct mt_engine *engine, struct session *session, enum m
 	return read_lines(engine, session, direction, chunk);
 }
 
+/* The next line of the server's stands in the same bytes: nothing else has a say in between. */
+static bool goes_on(const struct mt_mail *mail, struct mt_span rest)
+{
+	return rest.len > 0 && mail->dialogue != NULL && !mail->is_not_mail && rest.data[0] != 0x16 &&
+	       (mail->stage == MT_STAGE_CLEAR || mail->stage == MT_STAGE_ASKED) &&
+	       mail->framer[MT_TO_CLIENT].mode == MT_FRAMING_LINES;
+}
+
+size_t mt_session_read(struct mt_engine *engine, struct session *session, enum mt_direction direction,
+		       const struct mt_chunk *chunk, bool is_settled)
+{
+	size_t taken = read_once(engine, session, direction, chunk);
+	struct mt_chunk rest = *chunk;
+
+	if (!is_settled || direction == MT_TO_SERVER || session->is_again)
+		return taken;
+	while (taken > 0 && goes_on(&session->mail, mt_span_after(chunk->bytes, taken))) {
+		rest.bytes = mt_span_after(chunk->bytes, taken);
+		rest.seq = chunk->seq + (uint32_t)taken;
+		taken += read_lines(engine, session, direction, &rest);
+	}
+	return taken;
+}
+
 void mt_session_lost(struct mt_engine *engine, struct session *session, enum mt_direction direction,
 		     uint32_t bytes)
 {
@@ -593,14 +617,4 @@ void mt_session_leave_line(struct mt_engine *engine, struct session *session, en
 	if (mail->dialogue != NULL)
 		mt_dialogue_limit(mail, &engine->env, framer->line_bytes,
 				  mail->dialogue->line_max[direction]);
-}
-
-bool mt_session_is_waiting(const struct session *session, enum mt_direction direction)
-{
-	return direction == MT_TO_SERVER && session->mail.framer[MT_TO_SERVER].mode == MT_FRAMING_WAIT;
-}
-
-bool mt_session_is_decided(const struct session *session)
-{
-	return session->mail.stage == MT_STAGE_OPAQUE || session->is_not_mail || session->mail.is_not_mail;
 }

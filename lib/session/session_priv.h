@@ -84,6 +84,18 @@ static inline enum mt_direction direction_of(const struct session *session, unsi
 	return side == session->client_side ? MT_TO_SERVER : MT_TO_CLIENT;
 }
 
+/* True where the direction's bytes wait for an answer of the other one. */
+static inline bool mt_session_is_waiting(const struct session *session, enum mt_direction direction)
+{
+	return direction == MT_TO_SERVER && session->mail.framer[MT_TO_SERVER].mode == MT_FRAMING_WAIT;
+}
+
+/* True where nothing more can be learnt from the session's bytes. */
+static inline bool mt_session_is_decided(const struct session *session)
+{
+	return session->mail.stage == MT_STAGE_OPAQUE || session->is_not_mail || session->mail.is_not_mail;
+}
+
 /* engine.c: how long a flow's silence is borne before the flow is over. */
 uint64_t mt_session_patience_ns(const struct mt_engine *engine, const struct mt_flow *flow);
 
@@ -99,19 +111,17 @@ void mt_session_drain(struct mt_engine *engine, struct session *session);
 /* True where nothing is held and nothing acknowledged is missing. */
 bool mt_session_is_settled(const struct mt_engine *engine, const struct session *session);
 
-/* reader.c: read bytes that stand next in a direction. Result: how many were taken; 0 where the reader waits.
+/* reader.c: read bytes that stand next in a direction, one line or more. is_settled: they acknowledge nothing
+ * that was not read yet, so that all of them are due whatever the first say.
+ * Result: how many were taken; 0 where the reader waits.
  */
 size_t mt_session_read(struct mt_engine *engine, struct session *session, enum mt_direction direction,
-		       const struct mt_chunk *chunk);
+		       const struct mt_chunk *chunk, bool is_settled);
 /* Bytes of the direction will never be seen. */
 void mt_session_lost(struct mt_engine *engine, struct session *session, enum mt_direction direction,
 		     uint32_t bytes);
 /* The end of the line under way will never be seen: say what is to be said of it. */
 void mt_session_leave_line(struct mt_engine *engine, struct session *session, enum mt_direction direction);
-/* True where the direction's bytes wait for an answer of the other one. */
-bool mt_session_is_waiting(const struct session *session, enum mt_direction direction);
-/* True where nothing more can be learnt from the session's bytes. */
-bool mt_session_is_decided(const struct session *session);
 
 /* report.c: what leaves. Each frees the session where there is one. */
 void mt_session_park(struct mt_engine *engine, struct mt_flow *flow, struct session *session);

@@ -317,6 +317,12 @@ static uint32_t find_hole(const struct mt_stream *stream, const struct mt_pool *
 	return end;
 }
 
+static void set_current(struct mt_stream *stream, const struct mt_segment *segment)
+{
+	stream->current = *segment;
+	stream->has_current = true;
+}
+
 /* A segment that is not simply the next one. */
 static enum mt_stream_put put_disordered(struct mt_stream *stream, struct mt_pool *pool,
 					 struct mt_segment segment)
@@ -351,7 +357,7 @@ static enum mt_stream_put put_disordered(struct mt_stream *stream, struct mt_poo
 
 	enum mt_stream_put result = MT_STREAM_NEXT;
 	if (segment.seq == stream->next && (first == NULL || first->seq != stream->next))
-		stream->current = segment;
+		set_current(stream, &segment);
 	else
 		result = hold(stream, pool, segment);
 	if (overlap == 0 && (result == MT_STREAM_NEXT || result == MT_STREAM_HELD))
@@ -410,7 +416,7 @@ enum mt_stream_put mt_stream_put(struct mt_stream *stream, struct mt_pool *pool,
 		mt_stream_set_base(stream, segment->seq, true);
 	if (mt_unlikely(segment->seq != stream->next || stream->held_first != MT_POOL_NONE))
 		return put_disordered(stream, pool, *segment);
-	stream->current = *segment;
+	set_current(stream, segment);
 	remember(stream, segment);
 	return MT_STREAM_NEXT;
 }
@@ -480,6 +486,7 @@ enum mt_stream_put mt_stream_settle(struct mt_stream *stream, struct mt_pool *po
 {
 	struct mt_segment rest = stream->current;
 
+	stream->has_current = false;
 	if (mt_likely(rest.payload.len == 0))
 		return MT_STREAM_NOTHING;
 	stream->current.payload = mt_span(NULL, 0);

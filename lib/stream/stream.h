@@ -113,6 +113,12 @@ void mt_stream_set_base(struct mt_stream *stream, uint32_t seq, bool is_soft);
 enum mt_stream_put mt_stream_put(struct mt_stream *stream, struct mt_pool *pool,
 				 const struct mt_segment *segment);
 
+/** True where peek would find nothing, for the price of two looks; false says nothing. */
+static inline bool mt_stream_is_idle(const struct mt_stream *stream)
+{
+	return !stream->has_current && stream->held_first == MT_POOL_NONE;
+}
+
 /**
  * Look at the next bytes: what stands contiguous in the segment in place, up to the first byte that
  * was held before it, or one held piece. More may follow once they are consumed.
