@@ -39,12 +39,27 @@ uint32_t mt_identify_proxy_header(struct mt_span begin)
 					 : block_len + 4 + mt_read_be16(begin.data + block_len + 2);
 }
 
+/* What begins with the letter as it stands; memchr() steps over the others many at a time. */
+static bool contains_at(struct mt_span text, uint8_t letter, const char *upper_word)
+{
+	const uint8_t *at;
+
+	while (text.len > 0 && (at = memchr(text.data, letter, text.len)) != NULL) {
+		text = mt_span_after(text, (size_t)(at - text.data));
+		if (mt_span_begins(text, upper_word))
+			return true;
+		text = mt_span_after(text, 1);
+	}
+	return false;
+}
+
 static bool contains(struct mt_span text, const char *upper_word)
 {
-	for (size_t i = 0; i + strlen(upper_word) <= text.len; i++)
-		if (mt_span_begins(mt_span_after(text, i), upper_word))
-			return true;
-	return false;
+	uint8_t upper = (uint8_t)upper_word[0],
+		lower = upper >= 'A' && upper <= 'Z' ? (uint8_t)(upper | 0x20) : upper;
+
+	return contains_at(text, upper, upper_word) ||
+	       (lower != upper && contains_at(text, lower, upper_word));
 }
 
 static const struct mt_identify_result no = {MT_IDENTIFY_NO, MT_PROTOCOL_COUNT, false, false};
@@ -66,8 +81,8 @@ static struct mt_identify_result judge_smtp(struct mt_span line, enum mt_protoco
 
 	if (line.len > 3 && line.data[3] != '-' && !mt_is_blank(line.data[3]))
 		return no;
-	for (size_t i = 0; i < MT_ARRAY_LEN(refusals); i++)
-		result.is_greeting |= is_first && is_hinted && mt_span_begins(line, refusals[i]);
+	for (size_t i = 0; !is_220 && is_first && is_hinted && i < MT_ARRAY_LEN(refusals); i++)
+		result.is_greeting |= mt_span_begins(line, refusals[i]);
 	if (is_220 && is_first && greets_like_ftp(line))
 		return result;
 	if (is_hinted && (result.is_greeting || !is_first || line.data[0] == '2'))
@@ -85,8 +100,8 @@ static struct mt_identify_result judge_pop3(struct mt_span line, enum mt_protoco
 	static const char *const words[] = {"POP", "<", "READY", "SERVER", "HELLO", "WELCOME", "DOVECOT"};
 	struct mt_identify_result result = {MT_IDENTIFY_PERHAPS, MT_PROTOCOL_POP3, is_first, true};
 
-	for (size_t i = 0; i < MT_ARRAY_LEN(words); i++)
-		result.is_ambiguous &= !contains(line, words[i]);
+	for (size_t i = 0; result.is_ambiguous && i < MT_ARRAY_LEN(words); i++)
+		result.is_ambiguous = !contains(line, words[i]);
 
 	if (line.len > 3 && is_ok && !mt_is_blank(line.data[3]))
 		return no;
