@@ -80,6 +80,7 @@ static void read_server_name(struct mt_tls_hello *hello, struct cursor *data)
 
 		if (is_host && name.len > 0) {
 			memcpy(hello->sni, name.data, name.len);
+			hello->sni[name.len] = 0;
 			hello->sni_len = (uint8_t)name.len;
 		}
 	}
@@ -148,17 +149,14 @@ static void read_chosen_version(struct mt_tls_hello *hello, struct cursor *data)
 		    MT_ARRAY_LEN(hello->versions));
 }
 
-/* The extensions that are looked into, by who sends them. */
-static const struct {
-	uint16_t type;
-	void (*read[MT_DIRECTION_COUNT])(struct mt_tls_hello *hello, struct cursor *data);
-} EXTENSIONS[] = {
-    {MT_TLS_EXTENSION_SERVER_NAME, {read_server_name, NULL}}, /* RFC 6066 3 */
-    {10, {read_groups, NULL}},				      /* RFC 8446 4.2.7 */
-    {11, {read_formats, NULL}},				      /* RFC 8422 5.1.2 */
-    {13, {read_signatures, NULL}},			      /* RFC 8446 4.2.3 */
-    {MT_TLS_EXTENSION_ALPN, {read_alpn, read_alpn}},	      /* RFC 7301 3.1 */
-    {43, {read_offered_versions, read_chosen_version}},	      /* RFC 8446 4.2.1 */
+/* The extensions that are looked into, by number and by who sends them. */
+static void (*const EXTENSIONS[][MT_DIRECTION_COUNT])(struct mt_tls_hello *hello, struct cursor *data) = {
+    [MT_TLS_EXTENSION_SERVER_NAME] = {read_server_name, NULL}, /* RFC 6066 3 */
+    [10] = {read_groups, NULL},				       /* RFC 8446 4.2.7 */
+    [11] = {read_formats, NULL},			       /* RFC 8422 5.1.2 */
+    [13] = {read_signatures, NULL},			       /* RFC 8446 4.2.3 */
+    [MT_TLS_EXTENSION_ALPN] = {read_alpn, read_alpn},	       /* RFC 7301 3.1 */
+    [43] = {read_offered_versions, read_chosen_version},       /* RFC 8446 4.2.1 */
 };
 
 static void read_extension(struct mt_tls_hello *hello, enum mt_direction direction, uint16_t type,
@@ -166,12 +164,10 @@ static void read_extension(struct mt_tls_hello *hello, enum mt_direction directi
 {
 	struct cursor inside = {data, false};
 
-	for (size_t i = 0; i < MT_ARRAY_LEN(EXTENSIONS); i++) {
-		if (EXTENSIONS[i].type != type || EXTENSIONS[i].read[direction] == NULL)
-			continue;
-		EXTENSIONS[i].read[direction](hello, &inside);
-		hello->is_malformed |= inside.is_short || inside.rest.len != 0;
-	}
+	if (type >= MT_ARRAY_LEN(EXTENSIONS) || EXTENSIONS[type][direction] == NULL)
+		return;
+	EXTENSIONS[type][direction](hello, &inside);
+	hello->is_malformed |= inside.is_short || inside.rest.len != 0;
 }
 
 /* A hello of old may end before its extensions (RFC 5246 7.4.1.2). */
@@ -224,11 +220,16 @@ static void read_random(struct mt_tls_hello *hello, enum mt_direction direction,
 	    memcmp(random.data + 24, SENTINEL, sizeof(SENTINEL)) == 0 && random.data[31] <= 1;
 }
 
+static void begin_hello(struct mt_tls_hello *hello)
+{
+	memset(hello, 0, offsetof(struct mt_tls_hello, sni) + 1);
+}
+
 void mt_tls_read_hello(struct mt_tls_hello *hello, enum mt_direction direction, struct mt_span bytes)
 {
 	struct cursor body = {bytes, false};
 
-	memset(hello, 0, sizeof(*hello));
+	begin_hello(hello);
 	hello->legacy_version = take16(&body);
 	read_random(hello, direction, &body);
 	take(&body, take8(&body)); /* session id */
@@ -250,7 +251,7 @@ void mt_tls_read_ssl2_hello(struct mt_tls_hello *hello, uint16_t version, struct
 {
 	struct cursor body = {bytes, false};
 
-	memset(hello, 0, sizeof(*hello));
+	begin_hello(hello);
 	hello->is_ssl2_style = true;
 	hello->legacy_version = version;
 	hello->version = version;

@@ -34,14 +34,15 @@ struct mt_tls_hello {
 	bool is_malformed; /* lengths inside contradict each other: read as far as it goes, no fingerprints */
 	bool is_ssl2_style; /* client: in the clothes of SSLv2 (RFC 5246 E.2): no fingerprints */
 	uint8_t sni_len;
-	char sni[MT_TLS_NAME_MAX + 1];
 	uint8_t alpn_ends[2]; /* first and last byte of the first protocol name, however long; 0 if none */
 	uint8_t alpn_count;
+	uint16_t cipher_count, extension_count, group_count, format_count, signature_count, version_count;
+	/* Of what follows, only so much means something as the counts say; the name ends with a zero. */
+	char sni[MT_TLS_NAME_MAX + 1];
 	struct {
 		uint8_t len;
 		char name[MT_TLS_ALPN_MAX];
 	} alpn[MT_TLS_ALPNS_MAX];
-	uint16_t cipher_count, extension_count, group_count, format_count, signature_count, version_count;
 	uint16_t ciphers[MT_TLS_LIST_MAX];
 	uint16_t extensions[MT_TLS_LIST_MAX];
 	uint16_t groups[MT_TLS_LIST_MAX];
