@@ -19,6 +19,24 @@
 #define MT_DIALOGUE_STATE_BYTES 320   /* room for a protocol's own state */
 #define MT_DIALOGUE_SASL_MAX	12288 /* bytes of a line of SASL, in any protocol (RFC 4954 4, RFC 5034 4) */
 
+#define MT_KNOWN_TEXTS	  1024 /* a power of two */
+#define MT_KNOWN_TEXT_MAX 244  /* bytes: few greetings are longer, and those are scanned every time */
+
+/**
+ * What servers said of themselves lately, and which product that was: a server says the same to everybody,
+ * and to compare costs a tenth of the two scans. A text with the time of day in it is scanned every time.
+ * Nothing but greetings and names of software comes here.
+ */
+struct mt_known {
+	uint32_t serial; /* of the patterns that all in here was found with */
+	struct mt_known_text {
+		uint32_t software;
+		uint16_t len; /* 0 for a free place */
+		uint8_t protocol;
+		uint8_t text[MT_KNOWN_TEXT_MAX];
+	} place[MT_KNOWN_TEXTS];
+};
+
 /** What the dialogues of one worker share. */
 struct mt_mail_env {
 	uint64_t *cells;					/* the worker's counters */
@@ -27,6 +45,7 @@ struct mt_mail_env {
 	const struct mt_match_set *commands[MT_PROTOCOL_COUNT]; /* what clients say */
 	const struct mt_match_set *replies[MT_PROTOCOL_COUNT];	/* what servers say */
 	const struct mt_match_set *mechanisms;			/* SASL mechanism names */
+	struct mt_known *known;					/* the worker's; NULL for none */
 };
 
 /** Where the conversation stands between clear text and TLS. */
@@ -160,6 +179,9 @@ struct mt_text mt_dialogue_keep_text(struct mt_mail *mail, const struct mt_mail_
 				     struct mt_span text);
 void mt_dialogue_banner(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span greeting,
 			uint64_t time_ns);
+/** The product that the text names, as mt_banners_identify() says, or did before. known may be NULL. */
+uint32_t mt_known_software(struct mt_known *known, const struct mt_mail_env *env, enum mt_protocol protocol,
+			   struct mt_span text);
 /** The product that the text names, where none is known yet. */
 void mt_dialogue_software(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span text);
 /** The EHLO argument, whole; its first word is kept unless it is an address. */

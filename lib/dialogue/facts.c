@@ -56,7 +56,7 @@ void mt_dialogue_software(struct mt_mail *mail, const struct mt_mail_env *env, s
 	struct mt_facts *facts = &mail->facts;
 
 	if (env->banners != NULL && facts->software == 0)
-		facts->software = mt_banners_identify(env->banners, env->scratch, facts->protocol, text);
+		facts->software = mt_known_software(env->known, env, facts->protocol, text);
 }
 
 void mt_dialogue_client_name(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span argument)

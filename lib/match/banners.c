@@ -225,6 +225,7 @@ int mt_banners_reload(struct mt_banners *ret, const struct mt_banners *previous,
 	if (result == 0) {
 		banners.products = reader.products;
 		banners.product_count = reader.product_count;
+		banners.serial = previous->serial + 1;
 		reader.products = NULL;
 		*ret = banners;
 	} else {

@@ -75,6 +75,7 @@ struct mt_banners {
 	struct mt_match_set *set[MT_PROTOCOL_COUNT]; /* never NULL once loaded; grow every scratch for each */
 	char (*products)[33];	/* every product once, in order of first appearance; [0] is "unknown" */
 	uint32_t product_count; /* at least 1 */
+	uint32_t serial;	/* another one with each reading of the file */
 };
 
 /**

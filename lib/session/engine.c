@@ -14,7 +14,7 @@
 
 /* What an engine's memory is made of, in this order; each begins on a cache line. */
 struct layout {
-	size_t flows, syns, sessions, pieces, handles, total;
+	size_t flows, syns, sessions, pieces, handles, known, total;
 };
 
 static size_t session_bytes(void)
@@ -48,6 +48,7 @@ static struct layout lay_out(const struct mt_engine_config *config)
 	layout.sessions = place(&end, mt_pool_area_bytes((uint32_t)session_bytes(), config->dialogues));
 	layout.pieces = place(&end, mt_pool_area_bytes(MT_STREAM_PIECE_BYTES, piece_count(config)));
 	layout.handles = place(&end, sizeof(uint32_t) * config->flows);
+	layout.known = place(&end, sizeof(struct mt_known));
 	layout.total = end;
 	return layout;
 }
@@ -132,6 +133,7 @@ int mt_engine_create(struct mt_engine **ret, const struct mt_engine_config *conf
 		     config->dialogues);
 	mt_pool_init(&engine->pieces, memory + layout.pieces, MT_STREAM_PIECE_BYTES, piece_count(config));
 	engine->handles = (uint32_t *)(memory + layout.handles);
+	engine->env.known = (struct mt_known *)(memory + layout.known);
 	for (uint32_t i = config->flows; i > 0; i--)
 		engine->handles[engine->handle_count++] = i - 1;
 	engine->env.cells[MT_CELL0(FLOWS_CAPACITY)] = config->flows;

@@ -3,6 +3,8 @@
 #include "unit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "dialogue.h"
 
@@ -715,6 +717,94 @@ static void a_certificate_is_kept_whole_or_not_at_all(void **state)
 	assert_false(mt_facts_certificate(&mail.facts, &found));
 }
 
+static void write_patterns(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static uint32_t ask(struct mt_known *known, enum mt_protocol protocol, const char *text)
+{
+	return mt_known_software(known, &env, protocol, mt_span_text(text));
+}
+
+/* The same answers as without memory, the second time too, and after other patterns were read. */
+static void software_is_known_again(void **state)
+{
+	(void)state;
+	char path[] = "/tmp/mail_test_XXXXXX", error[256], longer[MT_KNOWN_TEXT_MAX + 8];
+	int file = mkstemp(path);
+	struct mt_known *known = calloc(1, sizeof(*known));
+	struct mt_banners first, second;
+
+	assert_true(file >= 0);
+	close(file);
+	assert_non_null(known);
+	write_patterns(path, "smtp alpha ready\npop3 beta ready\nimap gamma ready\n");
+	assert_int_equal(mt_banners_load(&first, path, error, sizeof(error)), 0);
+	write_patterns(path, "smtp delta ready\npop3 beta ready\nimap gamma ready\n");
+	assert_int_equal(mt_banners_reload(&second, &first, path, error, sizeof(error)), 0);
+	unlink(path);
+	for (unsigned i = 0; i < MT_PROTOCOL_COUNT; i++) {
+		assert_int_equal(mt_match_scratch_grow(&env.scratch, first.set[i]), 0);
+		assert_int_equal(mt_match_scratch_grow(&env.scratch, second.set[i]), 0);
+	}
+	memset(longer, '.', sizeof(longer));
+	memcpy(longer + sizeof(longer) - 6, "ready", 6);
+	for (unsigned round = 0; round < 3; round++) {
+		env.banners = &first;
+		assert_string_equal(first.products[ask(known, MT_PROTOCOL_SMTP, "ready")], "alpha");
+		assert_string_equal(first.products[ask(known, MT_PROTOCOL_POP3, "ready")], "beta");
+		assert_string_equal(first.products[ask(known, MT_PROTOCOL_IMAP, "is ready now")], "gamma");
+		assert_string_equal(first.products[ask(known, MT_PROTOCOL_IMAP, longer)], "gamma");
+		assert_string_equal(first.products[ask(NULL, MT_PROTOCOL_SMTP, "ready")], "alpha");
+		assert_int_equal(ask(known, MT_PROTOCOL_SMTP, ""), 0);
+		assert_int_equal(ask(known, MT_PROTOCOL_SMTP, "red"), 0);
+		env.banners = &second;
+		assert_string_equal(second.products[ask(known, MT_PROTOCOL_SMTP, "ready")], "delta");
+	}
+	env.banners = NULL;
+	mt_match_scratch_destroy(env.scratch);
+	env.scratch = NULL;
+	mt_banners_unload(&second);
+	mt_banners_unload(&first);
+	free(known);
+}
+
+/* More texts than there are places: one that had to make room is scanned again. */
+static void software_is_right_in_a_crowd(void **state)
+{
+	(void)state;
+	char path[] = "/tmp/mail_test_XXXXXX", error[256], text[64];
+	int file = mkstemp(path);
+	struct mt_known *known = calloc(1, sizeof(*known));
+	struct mt_banners banners;
+
+	assert_true(file >= 0);
+	close(file);
+	assert_non_null(known);
+	write_patterns(path, "smtp odd [13579]$\nsmtp even [02468]$\n");
+	assert_int_equal(mt_banners_load(&banners, path, error, sizeof(error)), 0);
+	unlink(path);
+	assert_int_equal(mt_match_scratch_grow(&env.scratch, banners.set[MT_PROTOCOL_SMTP]), 0);
+	env.banners = &banners;
+	for (unsigned i = 0; i < 8 * MT_KNOWN_TEXTS; i++) {
+		unsigned number = i % (3 * MT_KNOWN_TEXTS);
+
+		snprintf(text, sizeof(text), "mail.example.org %u", number);
+		assert_string_equal(banners.products[ask(known, MT_PROTOCOL_SMTP, text)],
+				    number % 2 != 0 ? "odd" : "even");
+	}
+	env.banners = NULL;
+	mt_match_scratch_destroy(env.scratch);
+	env.scratch = NULL;
+	mt_banners_unload(&banners);
+	free(known);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -749,6 +839,8 @@ int main(void)
 	    TEST(evidence_is_the_first_that_applies),
 	    TEST(a_certificate_is_kept_whole_or_not_at_all),
 	    TEST(a_report_is_copied_no_further_than_its_text),
+	    TEST(software_is_known_again),
+	    TEST(software_is_right_in_a_crowd),
 	};
 	return cmocka_run_group_tests_name("mail", tests, NULL, NULL);
 }
