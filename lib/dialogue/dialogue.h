@@ -220,11 +220,15 @@ unsigned mt_dialogue_auth_begins(struct mt_mail *mail, const struct mt_mail_env 
 /** Something a listener could use was sent in clear, if the slot's mechanism sends such things. */
 void mt_dialogue_auth_exposed(struct mt_mail *mail, unsigned slot);
 void mt_dialogue_auth_ended(struct mt_mail *mail, unsigned slot, enum mt_auth outcome);
+bool mt_dialogue_begins_wrapped(struct mt_mail *mail); /* what the next one asks only seldom */
 /**
  * True where the line is none: a mechanism with a security layer succeeded, and here a wrapped buffer begins
  * with its length (RFC 4422 3.7), whose first byte is zero as no line's is. Nothing is read any more.
  */
-bool mt_dialogue_is_wrapped(struct mt_mail *mail, const struct mt_line *line);
+static inline bool mt_dialogue_is_wrapped(struct mt_mail *mail, const struct mt_line *line)
+{
+	return mt_unlikely(line->text.len > 0 && line->text.data[0] == 0) && mt_dialogue_begins_wrapped(mail);
+}
 /** The closed list's member for a name on the wire, in any case. */
 enum mt_mechanism mt_dialogue_mechanism(const struct mt_mail_env *env, struct mt_span name);
 

@@ -2,6 +2,13 @@
 /* Copyright (c) 2026 the mailtap authors */
 #include "dialogue.h"
 
+static void grow_text(struct mt_mail *mail, size_t len)
+{
+	mail->facts.text_len = (uint16_t)(mail->facts.text_len + len);
+	if (mail->text_used < mail->facts.text_len)
+		mail->text_used = mail->facts.text_len;
+}
+
 static bool keep_bytes(struct mt_mail *mail, const struct mt_mail_env *env, const void *bytes, size_t len)
 {
 	struct mt_facts *facts = &mail->facts;
@@ -11,9 +18,7 @@ static bool keep_bytes(struct mt_mail *mail, const struct mt_mail_env *env, cons
 		return false;
 	}
 	memcpy(facts->text + facts->text_len, bytes, len);
-	facts->text_len = (uint16_t)(facts->text_len + len);
-	if (mail->text_used < facts->text_len)
-		mail->text_used = facts->text_len;
+	grow_text(mail, len);
 	return true;
 }
 
@@ -98,7 +103,7 @@ void mt_dialogue_list_reopen(struct mt_mail *mail)
 void mt_dialogue_list_atom(struct mt_mail *mail, const struct mt_mail_env *env, struct mt_span atom,
 			   bool is_starttls)
 {
-	uint8_t item[1 + MT_MAIL_CAPABILITY_MAX];
+	struct mt_facts *facts = &mail->facts;
 
 	if (!mail->list.is_open || atom.len == 0)
 		return;
@@ -108,13 +113,16 @@ void mt_dialogue_list_atom(struct mt_mail *mail, const struct mt_mail_env *env, 
 		return;
 	}
 	atom = mt_span_first(atom, MT_MAIL_CAPABILITY_MAX);
-	item[0] = (uint8_t)atom.len;
-	for (size_t i = 0; i < atom.len; i++)
-		item[1 + i] = mt_upper(atom.data[i]);
-	if (mail->facts.text_len + 1 + atom.len > MT_MAIL_TEXT_MAX - MT_MAIL_TEXT_RESERVED)
+	if (facts->text_len + 1 + atom.len > MT_MAIL_TEXT_MAX - MT_MAIL_TEXT_RESERVED) {
 		env->cells[MT_CELL1(LOST, MT_LOSS_TEXT_LIMIT)]++;
-	else if (keep_bytes(mail, env, item, 1 + atom.len))
-		mail->list.count++;
+		return;
+	}
+	char *item = facts->text + facts->text_len;
+	item[0] = (char)atom.len;
+	for (size_t i = 0; i < atom.len; i++)
+		item[1 + i] = (char)mt_upper(atom.data[i]);
+	grow_text(mail, 1 + atom.len);
+	mail->list.count++;
 }
 
 void mt_dialogue_list_masked(struct mt_mail *mail)
@@ -252,12 +260,10 @@ static bool may_wrap(enum mt_mechanism mechanism)
 	}
 }
 
-bool mt_dialogue_is_wrapped(struct mt_mail *mail, const struct mt_line *line)
+bool mt_dialogue_begins_wrapped(struct mt_mail *mail)
 {
 	const struct mt_facts *facts = &mail->facts;
 
-	if (mt_likely(line->text.len == 0 || line->text.data[0] != 0))
-		return false;
 	for (unsigned i = 0; i < facts->auth_count; i++)
 		if (facts->auth[i].outcome == MT_AUTH_SUCCESS && may_wrap(facts->auth[i].mechanism))
 			mail->stage = MT_STAGE_OPAQUE;

@@ -12,19 +12,24 @@ enum brace { BRACE_NONE, BRACE_OPEN, BRACE_DIGITS, BRACE_SIGN, BRACE_CLOSED };
 /** What the words at the front of a client's line say about the rest of it. */
 struct credential {
 	const char *word;
+	uint8_t length;	  /* of the word */
 	uint8_t position; /* of the word in the line, from 0 */
 	uint8_t shown;	  /* words that may be shown */
 };
 
+#define CREDENTIAL(word, position, shown)                                                                    \
+	{                                                                                                    \
+		word, sizeof(word) - 1, position, shown                                                      \
+	}
 static const struct credential credentials[] = {
-    {"PASS", 0, 1},	    /* RFC 1939 7 */
-    {"USER", 0, 1},	    /* RFC 1939 7 */
-    {"APOP", 0, 1},	    /* RFC 1939 7 */
-    {"AUTH", 0, 2},	    /* RFC 4954 4, RFC 5034 4: the mechanism is no secret */
-    {"X-EXPS", 0, 2},	    /* Exchange's AUTH */
-    {"XCLIENT", 0, 1},	    /* Postfix: LOGIN= names a user */
-    {"LOGIN", 1, 2},	    /* RFC 9051 6.2.3, behind the tag */
-    {"AUTHENTICATE", 1, 3}, /* RFC 9051 6.2.2, behind the tag */
+    CREDENTIAL("PASS", 0, 1),	      /* RFC 1939 7 */
+    CREDENTIAL("USER", 0, 1),	      /* RFC 1939 7 */
+    CREDENTIAL("APOP", 0, 1),	      /* RFC 1939 7 */
+    CREDENTIAL("AUTH", 0, 2),	      /* RFC 4954 4, RFC 5034 4: the mechanism is no secret */
+    CREDENTIAL("X-EXPS", 0, 2),	      /* Exchange's AUTH */
+    CREDENTIAL("XCLIENT", 0, 1),      /* Postfix: LOGIN= names a user */
+    CREDENTIAL("LOGIN", 1, 2),	      /* RFC 9051 6.2.3, behind the tag */
+    CREDENTIAL("AUTHENTICATE", 1, 3), /* RFC 9051 6.2.2, behind the tag */
 };
 
 /* Bytes up to the end of so many words; the whole line where it has no more than that. */
@@ -52,7 +57,8 @@ size_t mt_framing_shown(struct mt_span line)
 		if (rest.len == 0)
 			break;
 		for (size_t i = 0; i < MT_ARRAY_LEN(credentials); i++)
-			if (credentials[i].position == position && mt_span_is(word, credentials[i].word))
+			if (credentials[i].length == word.len && credentials[i].position == position &&
+			    mt_span_begins(word, credentials[i].word))
 				return words_end(line, credentials[i].shown);
 	}
 	return line.len;

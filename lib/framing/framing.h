@@ -94,6 +94,31 @@ enum mt_framing_event mt_framer_read(struct mt_framer *framer, struct mt_span by
 				     uint32_t ack, bool has_ack, uint64_t time_ns, size_t *taken,
 				     struct mt_line *ret_line);
 
+/**
+ * A line of a server's that is like most: whole, ended as it should be, shown as it stands.
+ * line    text and bytes are written; all else that mt_framer_read() would write but for the numbers is false
+ * Result  its bytes; 0 where nothing was done, and mt_framer_read() is to be asked
+ */
+static inline size_t mt_framer_plain_line(const struct mt_framer *framer, struct mt_span bytes,
+					  struct mt_line *line)
+{
+	const uint8_t *lf, *begin = bytes.data;
+	size_t len;
+
+	if (framer->mode != MT_FRAMING_LINES || framer->line_bytes > 0 || framer->is_resyncing ||
+	    framer->words_shown > 0 || framer->direction != MT_TO_CLIENT)
+		return 0;
+	lf = memchr(begin, '\n', bytes.len);
+	if (lf == NULL || lf - begin < 2 || lf[-1] != '\r' || lf[-2] == '\r' || lf[-2] == '}')
+		return 0;
+	len = (size_t)(lf - begin) - 1;
+	if (len > framer->limit)
+		return 0;
+	line->text = mt_span(begin, len);
+	line->bytes = (uint32_t)len + 2;
+	return len + 2;
+}
+
 /** True where the next byte begins a line. */
 static inline bool mt_framer_at_line_start(const struct mt_framer *framer)
 {

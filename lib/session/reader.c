@@ -509,12 +509,12 @@ static bool may_begin_tls(const struct mt_mail *mail, enum mt_direction directio
 
 /* What a balancer says in front of the client is no word of the client's: it is counted off.
  * Result: true where more bytes must tell whether it is that. */
-static bool find_proxy_header(struct mt_engine *engine, struct session *session)
+static bool find_proxy_header(struct mt_engine *engine, struct session *session, uint8_t first)
 {
 	const struct mt_stream *stream = &session->side[MT_TO_SERVER].stream;
 	uint8_t begin[MT_IDENTIFY_PROXY_BYTES];
 
-	if (stream->delivered_bytes > 0)
+	if (stream->delivered_bytes > 0 || (first != 'P' && first != '\r'))
 		return false;
 	size_t len = mt_stream_look(stream, &engine->pieces, begin, sizeof(begin));
 	uint32_t header = mt_identify_proxy_header(mt_span(begin, len));
@@ -529,7 +529,7 @@ static size_t read_once(struct mt_engine *engine, struct session *session, enum 
 {
 	struct mt_mail *mail = &session->mail;
 
-	if (direction == MT_TO_SERVER && find_proxy_header(engine, session))
+	if (direction == MT_TO_SERVER && find_proxy_header(engine, session, chunk->bytes.data[0]))
 		return 0;
 	if (mail->dialogue == NULL && mail->framer[direction].mode == MT_FRAMING_COUNT)
 		return read_lines(engine, session, direction, chunk);
@@ -569,28 +569,42 @@ static size_t read_once(struct mt_engine *engine, struct session *session, enum 
 	return read_lines(engine, session, direction, chunk);
 }
 
-/* The next line of the server's stands in the same bytes: nothing else has a say in between. */
-static bool goes_on(const struct mt_mail *mail, struct mt_span rest)
+/* The dialogue stays where it is: between two lines of a server's nothing else has a say. */
+static inline bool goes_on(const struct mt_mail *mail)
 {
-	return rest.len > 0 && mail->dialogue != NULL && !mail->is_not_mail && rest.data[0] != 0x16 &&
-	       (mail->stage == MT_STAGE_CLEAR || mail->stage == MT_STAGE_ASKED) &&
-	       mail->framer[MT_TO_CLIENT].mode == MT_FRAMING_LINES;
+	return mail->dialogue != NULL && !mail->is_not_mail &&
+	       (mail->stage == MT_STAGE_CLEAR || mail->stage == MT_STAGE_ASKED);
+}
+
+/* Lines that stand behind the first in the same bytes, as long as they are plain. Result: the bytes of all.
+ */
+static size_t read_further(struct mt_engine *engine, struct session *session, const struct mt_chunk *chunk,
+			   size_t taken)
+{
+	struct mt_mail *mail = &session->mail;
+	struct mt_line line = {.ack = chunk->ack, .has_ack = chunk->has_ack, .time_ns = chunk->time_ns};
+	struct mt_span rest = mt_span_after(chunk->bytes, taken);
+	size_t bytes;
+
+	while (rest.len > 0 && rest.data[0] != 0x16 && goes_on(mail) &&
+	       (bytes = mt_framer_plain_line(&mail->framer[MT_TO_CLIENT], rest, &line)) > 0) {
+		line.seq = chunk->seq + (uint32_t)taken;
+		taken += bytes;
+		line.end_seq = chunk->seq + (uint32_t)taken;
+		rest = mt_span_after(rest, bytes);
+		mail->dialogue->server_line(mail, &engine->env, &line);
+	}
+	return taken;
 }
 
 size_t mt_session_read(struct mt_engine *engine, struct session *session, enum mt_direction direction,
 		       const struct mt_chunk *chunk, bool is_settled)
 {
 	size_t taken = read_once(engine, session, direction, chunk);
-	struct mt_chunk rest = *chunk;
 
-	if (!is_settled || direction == MT_TO_SERVER || session->is_again)
+	if (!is_settled || direction == MT_TO_SERVER || taken == 0 || taken == chunk->bytes.len)
 		return taken;
-	while (taken > 0 && goes_on(&session->mail, mt_span_after(chunk->bytes, taken))) {
-		rest.bytes = mt_span_after(chunk->bytes, taken);
-		rest.seq = chunk->seq + (uint32_t)taken;
-		taken += read_lines(engine, session, direction, &rest);
-	}
-	return taken;
+	return read_further(engine, session, chunk, taken);
 }
 
 void mt_session_lost(struct mt_engine *engine, struct session *session, enum mt_direction direction,

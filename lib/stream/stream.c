@@ -299,6 +299,7 @@ static void advance(struct mt_stream *stream, struct mt_pool *pool, size_t n)
 		assert(n <= stream->current.payload.len);
 	}
 	cut(&stream->current, n);
+	stream->has_current = stream->current.payload.len > 0;
 	stream->next += (uint32_t)n;
 	stream->is_base_soft = false;
 }
@@ -486,9 +487,9 @@ enum mt_stream_put mt_stream_settle(struct mt_stream *stream, struct mt_pool *po
 {
 	struct mt_segment rest = stream->current;
 
-	stream->has_current = false;
-	if (mt_likely(rest.payload.len == 0))
+	if (mt_likely(!stream->has_current))
 		return MT_STREAM_NOTHING;
+	stream->has_current = false;
 	stream->current.payload = mt_span(NULL, 0);
 	return hold(stream, pool, rest);
 }

@@ -47,7 +47,7 @@ struct mt_stream {
 	uint8_t seen_next;    /* the entry to overwrite */
 	uint8_t seen_count;   /* entries that were written since the beginning */
 	bool has_base;	      /* next is meaningful */
-	bool has_current;     /* a segment is in place, read or not, that was not settled */
+	bool has_current;     /* a segment is in place, and something of it is left */
 	bool is_base_soft;    /* next was guessed: bytes a little below may still come first */
 	bool is_inconsistent; /* a repeat carried other bytes than were seen first */
 	uint32_t copies; /* segments that came again, byte for byte, within MT_STREAM_COPY_US of the first */
@@ -113,7 +113,8 @@ void mt_stream_set_base(struct mt_stream *stream, uint32_t seq, bool is_soft);
 enum mt_stream_put mt_stream_put(struct mt_stream *stream, struct mt_pool *pool,
 				 const struct mt_segment *segment);
 
-/** True where peek would find nothing, for the price of two looks; false says nothing. */
+/** True where peek would find nothing because nothing is in hand or held; false does not say that it would.
+ */
 static inline bool mt_stream_is_idle(const struct mt_stream *stream)
 {
 	return !stream->has_current && stream->held_first == MT_POOL_NONE;
