@@ -102,49 +102,64 @@ static void write_ripe(struct mt_control *control, uint64_t before_ns)
 	}
 }
 
-/* A session is known whole; its record waits for its place, unless memory has run out. */
+/* A session is known whole; its record waits for its place, unless memory has run out. report is transferred.
+ */
 static void finish_session(struct mt_control *control, struct mt_report *report)
 {
 	if (report->end.over_ns > control->latest_ns)
 		control->latest_ns = report->end.over_ns;
-	if (!mt_record_queue_put(control->queue, report))
+	if (mt_record_queue_put(control->queue, report))
+		return;
+	write_record(control, report);
+	free(report);
+}
+
+/* The same, of a report that the worker wants back. */
+static void finish_copy(struct mt_control *control, struct mt_report *report)
+{
+	struct mt_report *copy = malloc(mt_report_bytes(report));
+
+	if (copy == NULL) {
 		write_record(control, report);
+		return;
+	}
+	memcpy(copy, report, mt_report_bytes(report));
+	finish_session(control, copy);
 }
 
 /*
  * No place among the parked, or no handle was free: what is known becomes the record now, and the later
  * end is ignored.
  */
-static void write_early(struct mt_control *control, const struct mt_report *report)
+static void write_early(struct mt_control *control, struct mt_report *report)
 {
-	struct mt_report early;
+	struct mt_mail_end *end = &report->end;
 
-	memcpy(&early, report, mt_report_bytes(report));
-	early.has_end = true;
-	early.end = (struct mt_mail_end){.reason = MT_REASON_EVICTED, .end_ns = report->facts.start_ns};
-	if (report->facts.established_ns > early.end.end_ns)
-		early.end.end_ns = report->facts.established_ns;
-	early.end.over_ns = early.end.end_ns;
-	memcpy(early.end.missing, report->missing, sizeof(early.end.missing));
+	report->has_end = true;
+	*end = (struct mt_mail_end){.reason = MT_REASON_EVICTED, .end_ns = report->facts.start_ns};
+	if (report->facts.established_ns > end->end_ns)
+		end->end_ns = report->facts.established_ns;
+	end->over_ns = end->end_ns;
+	memcpy(end->missing, report->missing, sizeof(end->missing));
 	control->cells[MT_CELL1(LOST, MT_LOSS_PARKED_FULL)]++;
-	finish_session(control, &early);
+	finish_copy(control, report);
 }
 
 /* Streams are read no more once a session is parked: what was missing by then is what counts. */
 static void join_end(struct mt_control *control, uint32_t worker, const struct mt_report *end)
 {
-	struct mt_report whole;
+	struct mt_report *whole = mt_parked_take(control->parked, worker, end->handle);
 
 	if (control->bypass != NULL)
 		mt_bypass_end(control->bypass, worker, end->handle, end->end.reason);
-	if (!mt_parked_take(control->parked, worker, end->handle, &whole))
+	if (whole == NULL)
 		return;
-	whole.has_end = true;
-	whole.end = end->end;
+	whole->has_end = true;
+	whole->end = end->end;
 	for (unsigned d = 0; d < MT_DIRECTION_COUNT; d++)
-		if (whole.end.missing[d] < whole.missing[d])
-			whole.end.missing[d] = whole.missing[d];
-	finish_session(control, &whole);
+		if (whole->end.missing[d] < whole->missing[d])
+			whole->end.missing[d] = whole->missing[d];
+	finish_session(control, whole);
 }
 
 /* A certificate comes ahead of the facts it belongs to; what it says is kept with them, never the DER. */
@@ -155,7 +170,7 @@ static void read_certificate(struct mt_control *control, uint32_t worker, struct
 }
 
 /* The verdict stands, and the connection goes on. */
-static void park(struct mt_control *control, uint32_t worker, const struct mt_report *report)
+static void park(struct mt_control *control, uint32_t worker, struct mt_report *report)
 {
 	if (report->handle == UINT32_MAX || !mt_parked_put(control->parked, worker, report))
 		write_early(control, report);
@@ -171,7 +186,7 @@ static void take_report(struct mt_control *control, uint32_t worker, struct mt_r
 	}
 	read_certificate(control, worker, report);
 	if (report->has_facts && report->has_end)
-		finish_session(control, report);
+		finish_copy(control, report);
 	else if (report->has_facts)
 		park(control, worker, report);
 	else
@@ -478,7 +493,7 @@ int mt_control_init(struct mt_control *control, struct mt_run *run, struct mt_re
 				       .duration_ns = duration_ns,
 				       .next_flow_id = 1};
 	control->cells = mt_counters_cells_create(run->layout);
-	control->parked = mt_parked_create(run->plan->parked_bytes);
+	control->parked = mt_parked_create(run->plan->workers, run->plan->parked_bytes);
 	control->certificates = mt_certificates_create(CERTIFICATES);
 	control->parts = calloc(run->plan->workers, sizeof(*control->parts));
 	control->queue = mt_record_queue_create();

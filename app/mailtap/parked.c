@@ -4,80 +4,36 @@
 
 #include <stdlib.h>
 
-#define FIRST_BUCKETS 1024 /* a power of two, as always */
+#define FIRST_PLACES 1024
 
-/* A chain's member: the report's first bytes, as many as mt_report_bytes() says. */
-struct entry {
-	struct entry *next;
-	uint32_t worker, handle;
-	size_t bytes; /* of report */
-	uint64_t report[];
+/* What the allocator adds to a piece, about. */
+#define EACH_BYTES (sizeof(struct mt_report *) + 2 * sizeof(size_t))
+
+/*
+ * One worker's copies by handle. Handles are small numbers of its own making, used again as soon as they are
+ * free: the places are as many as were ever parked at a time, and the number is the place.
+ */
+struct lot {
+	struct mt_report **places; /* NULL where nothing is parked */
+	size_t count;
 };
 
 struct mt_parked {
-	struct entry **buckets;
-	size_t mask; /* buckets - 1 */
-	size_t count;
+	struct lot *lots; /* by worker */
+	uint32_t workers;
 	size_t bytes, limit_bytes;
 };
 
-static size_t bucket_of(const struct mt_parked *parked, uint32_t worker, uint32_t handle)
-{
-	/* Handles are small numbers of our own making: spreading them is enough (Knuth's golden ratio). */
-	return (((uint64_t)worker << 32 | handle) * 0x9e3779b97f4a7c15ull >> 32) & parked->mask;
-}
-
-static struct entry **find(struct mt_parked *parked, uint32_t worker, uint32_t handle)
-{
-	struct entry **link = &parked->buckets[bucket_of(parked, worker, handle)];
-
-	while (*link != NULL && ((*link)->worker != worker || (*link)->handle != handle))
-		link = &(*link)->next;
-	return link;
-}
-
-static void unlink_entry(struct mt_parked *parked, struct entry **link)
-{
-	struct entry *entry = *link;
-
-	*link = entry->next;
-	parked->count--;
-	parked->bytes -= sizeof(*entry) + entry->bytes;
-	free(entry);
-}
-
-/* Twice the buckets. Without memory the chains just grow longer. */
-static void grow(struct mt_parked *parked)
-{
-	struct mt_parked larger = *parked;
-
-	larger.mask = parked->mask * 2 + 1;
-	larger.buckets = calloc(larger.mask + 1, sizeof(*larger.buckets));
-	if (larger.buckets == NULL)
-		return;
-	for (size_t i = 0; i <= parked->mask; i++)
-		for (struct entry *entry = parked->buckets[i], *next; entry != NULL; entry = next) {
-			struct entry **head =
-			    &larger.buckets[bucket_of(&larger, entry->worker, entry->handle)];
-
-			next = entry->next;
-			entry->next = *head;
-			*head = entry;
-		}
-	free(parked->buckets);
-	*parked = larger;
-}
-
-struct mt_parked *mt_parked_create(size_t limit_bytes)
+struct mt_parked *mt_parked_create(uint32_t workers, size_t limit_bytes)
 {
 	struct mt_parked *parked = calloc(1, sizeof(*parked));
 
 	if (parked == NULL)
 		return NULL;
-	parked->mask = FIRST_BUCKETS - 1;
 	parked->limit_bytes = limit_bytes;
-	parked->buckets = calloc(FIRST_BUCKETS, sizeof(*parked->buckets));
-	if (parked->buckets == NULL) {
+	parked->workers = workers;
+	parked->lots = calloc(workers, sizeof(*parked->lots));
+	if (parked->lots == NULL) {
 		free(parked);
 		return NULL;
 	}
@@ -88,44 +44,61 @@ void mt_parked_destroy(struct mt_parked *parked)
 {
 	if (parked == NULL)
 		return;
-	for (size_t i = 0; i <= parked->mask; i++)
-		while (parked->buckets[i] != NULL)
-			unlink_entry(parked, &parked->buckets[i]);
-	free(parked->buckets);
+	for (uint32_t w = 0; w < parked->workers; w++) {
+		for (size_t i = 0; i < parked->lots[w].count; i++)
+			free(parked->lots[w].places[i]);
+		free(parked->lots[w].places);
+	}
+	free(parked->lots);
 	free(parked);
+}
+
+static bool make_place(struct lot *lot, uint32_t handle)
+{
+	size_t count = lot->count > 0 ? lot->count : FIRST_PLACES;
+	struct mt_report **larger;
+
+	if (handle < lot->count)
+		return true;
+	while (count <= handle)
+		count *= 2;
+	larger = realloc(lot->places, count * sizeof(*larger));
+	if (larger == NULL)
+		return false;
+	memset(larger + lot->count, 0, (count - lot->count) * sizeof(*larger));
+	lot->places = larger;
+	lot->count = count;
+	return true;
+}
+
+struct mt_report *mt_parked_take(struct mt_parked *parked, uint32_t worker, uint32_t handle)
+{
+	struct lot *lot = &parked->lots[worker];
+	struct mt_report *report;
+
+	if (handle >= lot->count || lot->places[handle] == NULL)
+		return NULL;
+	report = lot->places[handle];
+	lot->places[handle] = NULL;
+	parked->bytes -= mt_report_bytes(report) + EACH_BYTES;
+	return report;
 }
 
 bool mt_parked_put(struct mt_parked *parked, uint32_t worker, const struct mt_report *report)
 {
 	size_t bytes = mt_report_bytes(report);
-	struct entry **link = find(parked, worker, report->handle), *entry;
+	struct mt_report *copy;
 
-	if (*link != NULL)
-		unlink_entry(parked, link);
-	if (parked->bytes + sizeof(*entry) + bytes > parked->limit_bytes)
+	/* Its end was lost. */
+	free(mt_parked_take(parked, worker, report->handle));
+	if (parked->bytes + bytes + EACH_BYTES > parked->limit_bytes ||
+	    !make_place(&parked->lots[worker], report->handle))
 		return false;
-	entry = malloc(sizeof(*entry) + bytes);
-	if (entry == NULL)
+	copy = malloc(bytes);
+	if (copy == NULL)
 		return false;
-	*entry = (struct entry){.worker = worker, .handle = report->handle, .bytes = bytes};
-	memcpy(entry->report, report, bytes);
-	if (parked->count > parked->mask)
-		grow(parked);
-	link = &parked->buckets[bucket_of(parked, worker, report->handle)];
-	entry->next = *link;
-	*link = entry;
-	parked->count++;
-	parked->bytes += sizeof(*entry) + bytes;
-	return true;
-}
-
-bool mt_parked_take(struct mt_parked *parked, uint32_t worker, uint32_t handle, struct mt_report *ret)
-{
-	struct entry **link = find(parked, worker, handle);
-
-	if (*link == NULL)
-		return false;
-	memcpy(ret, (*link)->report, (*link)->bytes);
-	unlink_entry(parked, link);
+	memcpy(copy, report, bytes);
+	parked->lots[worker].places[report->handle] = copy;
+	parked->bytes += bytes + EACH_BYTES;
 	return true;
 }

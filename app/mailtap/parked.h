@@ -13,7 +13,7 @@
 struct mt_parked;
 
 /** Result  NULL without memory. limit_bytes: of all copies together. */
-struct mt_parked *mt_parked_create(size_t limit_bytes);
+struct mt_parked *mt_parked_create(uint32_t workers, size_t limit_bytes);
 void mt_parked_destroy(struct mt_parked *parked); /* NULL is legal; what is parked is forgotten */
 
 /**
@@ -24,9 +24,9 @@ bool mt_parked_put(struct mt_parked *parked, uint32_t worker, const struct mt_re
 
 /**
  * Take a copy out.
- * ret     room for a whole report; written where the result is true
- * Result  false where nothing is parked under that name
+ * Result  transferred, to be freed with free(), and no longer than mt_report_bytes() says; NULL where nothing
+ *         is parked under that name
  */
-bool mt_parked_take(struct mt_parked *parked, uint32_t worker, uint32_t handle, struct mt_report *ret);
+struct mt_report *mt_parked_take(struct mt_parked *parked, uint32_t worker, uint32_t handle);
 
 #endif

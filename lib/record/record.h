@@ -57,8 +57,9 @@ struct mt_record_queue;
 
 struct mt_record_queue *mt_record_queue_create(void);	     /* NULL without memory */
 void mt_record_queue_destroy(struct mt_record_queue *queue); /* NULL is legal; what waits is forgotten */
-/** Keep a copy of a report that is whole. Result  false without memory */
-bool mt_record_queue_put(struct mt_record_queue *queue, const struct mt_report *report);
+/** Keep a report that is whole. report: from malloc(), transferred. Result  false without memory: it is the
+ * caller's still */
+bool mt_record_queue_put(struct mt_record_queue *queue, struct mt_report *report);
 /**
  * Take the first in order, if its session was over before that time; equals come as they were put.
  * Result  transferred, to be freed with free(); NULL where none is ripe

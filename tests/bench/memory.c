@@ -62,7 +62,6 @@ static uint64_t heap_now(void)
 static bool take_report(void *context, const struct mt_report *report)
 {
 	struct bench *bench = context;
-	static struct mt_report whole;
 
 	if (report->part_bytes > 0)
 		return true;
@@ -75,7 +74,10 @@ static bool take_report(void *context, const struct mt_report *report)
 		bench->parked_bytes += is_parked ? mt_report_bytes(report) : 0;
 		bench->refused += !is_parked;
 	} else if (!report->has_facts && report->has_end) {
-		bench->parked_now -= mt_parked_take(bench->parked, 0, report->handle, &whole);
+		struct mt_report *whole = mt_parked_take(bench->parked, 0, report->handle);
+
+		bench->parked_now -= whole != NULL;
+		free(whole);
 	}
 	return true;
 }
@@ -133,7 +135,7 @@ int main(int argc, char **argv)
 	config.emit_context = &bench;
 	bytes = bytes_now();
 	heap = heap_now();
-	bench.parked = mt_parked_create(SIZE_MAX);
+	bench.parked = mt_parked_create(1, SIZE_MAX);
 	if (bench.parked == NULL || mt_engine_create(&bench.engine, &config) != 0)
 		errx(1, "no memory");
 	send_traffic(&traffic, kind, traffic.tuples);

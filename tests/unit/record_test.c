@@ -343,6 +343,15 @@ static void community_ids_are_the_published_ones(void **state)
 
 #define SAMPLES 1000
 
+static struct mt_report *copy_of(const struct mt_report *report)
+{
+	struct mt_report *copy = malloc(mt_report_bytes(report));
+
+	assert_non_null(copy);
+	memcpy(copy, report, mt_report_bytes(report));
+	return copy;
+}
+
 /* Sessions put in any order; more than one heap's room of them. */
 static void the_queue_gives_back_in_order_what_is_ripe(void **state)
 {
@@ -358,7 +367,7 @@ static void the_queue_gives_back_in_order_what_is_ripe(void **state)
 	for (uint32_t i = 0; i < SAMPLES; i++) {
 		report.end.over_ns = i * 7919 % 613; /* two primes: every order, and equals */
 		report.facts.messages = i;	     /* of equals the one that came first has the least */
-		assert_true(mt_record_queue_put(queue, &report));
+		assert_true(mt_record_queue_put(queue, copy_of(&report)));
 	}
 	while ((taken = mt_record_queue_take(queue, 300)) != NULL) {
 		uint64_t place = taken->end.over_ns << 32 | taken->facts.messages;
