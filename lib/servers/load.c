@@ -112,8 +112,6 @@ static bool remember_line(struct reading *reading, json_t *line)
 	if (memory_find(memory, &said.memo.key) != NULL)
 		return is_bad(reading, "the server was there before");
 	server = memory_add(memory, &said.memo.key);
-	if (server == NULL)
-		return is_bad(reading, "no memory");
 	head = server->memo;
 	*server = said;
 	server->memo = head;

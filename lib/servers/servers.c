@@ -41,7 +41,6 @@ static struct key server_key(const struct mt_servers *servers, const struct mt_m
 	return key;
 }
 
-/* Result  NULL without memory */
 static struct server *remember_server(struct mt_servers *servers, const struct mt_mail_ends *ends)
 {
 	struct key key = server_key(servers, ends);
@@ -88,8 +87,6 @@ static void judge_offer(struct mt_servers *servers, struct mt_report *report)
 	if (!says_what_is_offered(report))
 		return;
 	server = remember_server(servers, &report->ends);
-	if (server == NULL)
-		return;
 	if (server->lists == 0) {
 		server->is_offering = has_offer;
 		server->since_ns = report->facts.start_ns;
@@ -145,8 +142,6 @@ static void judge_certificate(struct mt_servers *servers, struct mt_report *repo
 	if (!mt_facts_certificate(&report->facts, &certificate) || certificate.is_malformed)
 		return;
 	server = remember_server(servers, &report->ends);
-	if (server == NULL)
-		return;
 	identify_issuer(&certificate, id);
 	place = find_issuer(server, id);
 	if (server->issuer_count > 0 && place == server->issuer_count)
@@ -180,8 +175,6 @@ static void note_failure(struct memory *failures, struct failure *failure, const
 		memory_renew(failures, failure);
 	else
 		failure = memory_add(failures, key);
-	if (failure == NULL)
-		return;
 	failure->accepted_ns = report->facts.response_ns;
 	failure->ended_ns = report->end.end_ns;
 }

@@ -6,6 +6,7 @@
 
 #include <sys/queue.h>
 
+#include "flow.h"
 #include "pool.h"
 #include "servers.h"
 
@@ -18,11 +19,12 @@ struct key {
 	uint8_t ip_version; /* 4 or 6 */
 	uint8_t pad[3];	    /* 0 */
 };
-mt_static_assert(sizeof(struct key) == 40, "compared as bytes");
+mt_static_assert(sizeof(struct key) == sizeof(struct mt_flow_key), "compared and hashed as bytes");
 
 /** The head of whatever is remembered under a key. */
 struct memo {
-	struct key key; /* first: what the tree holds are pointers to it */
+	struct key key;
+	struct memo *next; /* of its chain */
 	TAILQ_ENTRY(memo) link;
 };
 
@@ -30,11 +32,13 @@ TAILQ_HEAD(memos, memo);
 
 /**
  * Memos by key, as many as there is room for; whoever was not renewed for longest makes room.
- * The keys are in a balanced tree (tsearch): there is no hash that somebody who picks addresses could fill
- * one chain of.
+ * The hash is that of the flow table, under a secret of the memory's own: nobody who picks addresses can
+ * fill one chain.
  */
 struct memory {
-	void *tree;
+	struct memo **chains; /* mask + 1 of them */
+	uint32_t mask;
+	struct mt_flow_secret secret;
 	struct memos order; /* oldest first */
 	struct mt_pool pool;
 	uint64_t forgotten; /* memos that made room, or found none */
@@ -46,8 +50,7 @@ void memory_fini(struct memory *memory);
 
 /** Result  the memo or NULL; valid until it is forgotten */
 void *memory_find(const struct memory *memory, const struct key *key);
-/** Result  a new memo, zeroed behind its head, the latest of all; NULL without memory. It must not be there
- * yet. */
+/** Result  a new memo, zeroed behind its head, the latest of all. It must not be there yet. */
 void *memory_add(struct memory *memory, const struct key *key);
 void memory_renew(struct memory *memory, void *memo);
 void memory_forget(struct memory *memory, void *memo);
