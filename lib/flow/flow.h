@@ -221,6 +221,9 @@ void mt_flow_syn_note(struct mt_flow_syn_cache *cache, uint64_t fingerprint, uns
  */
 void mt_flow_syn_note_ack(struct mt_flow_syn_cache *cache, uint64_t fingerprint, unsigned side, uint32_t ack);
 
+/** Bring closer what _note(), _note_ack() and _take() of the connection will look at. */
+void mt_flow_syn_prefetch(const struct mt_flow_syn_cache *cache, uint64_t fingerprint);
+
 /** Take what is known about a connection out of the cache. Result  true where something was. */
 bool mt_flow_syn_take(struct mt_flow_syn_cache *cache, uint64_t fingerprint, struct mt_flow_syn *ret);
 

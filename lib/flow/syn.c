@@ -53,6 +53,14 @@ void mt_flow_syn_cache_init(struct mt_flow_syn_cache *cache, void *memory, uint3
 	*cache = (struct mt_flow_syn_cache){.sets = memory, .mask = sets_for(entries) - 1};
 }
 
+void mt_flow_syn_prefetch(const struct mt_flow_syn_cache *cache, uint64_t fingerprint)
+{
+	const struct mt_flow_syn_set *set = &cache->sets[fingerprint & cache->mask];
+
+	__builtin_prefetch(set, 1);
+	__builtin_prefetch((const uint8_t *)set + MT_CACHE_LINE, 1);
+}
+
 static inline bool is_free(const struct way *way)
 {
 	return way->name == 0;

@@ -11,6 +11,7 @@
 #define NEAR_BYTES (1024 * 1024)
 
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
+#define APPROACH_AHEAD 4 /* packets of a burst whose sessions come closer while one is read */
 
 /* What an engine's memory is made of, in this order; each begins on a cache line. */
 struct layout {
@@ -485,8 +486,10 @@ static void read_dialogue(struct mt_engine *engine, struct mt_flow *flow,
 	mt_session_give_up(engine, session);
 	session->side[direction].is_seen = true;
 	session->side[direction].has_fin = flow->has_fin >> packet->side & 1;
-	session->mail.facts.is_truncated |= tcp->is_truncated;
-	engine->env.cells[MT_CELL0(TRUNCATED)] += tcp->is_truncated;
+	if (mt_unlikely(tcp->is_truncated)) {
+		session->mail.facts.is_truncated = true;
+		engine->env.cells[MT_CELL0(TRUNCATED)]++;
+	}
 	if (has_syn) {
 		mt_stream_set_base(&session->side[direction].stream, tcp->seq + 1, false);
 		session->side[direction].is_start_known = true;
@@ -589,6 +592,21 @@ static inline void prepare(struct mt_engine *engine, struct mt_engine_packet *pa
 	mt_flow_prefetch(&engine->flows, name.fingerprint);
 }
 
+/* What a packet soon to be taken will need beside its flow, as far as can be said before those in front of it
+ * are taken: a hint. */
+static inline void approach(const struct mt_engine *engine, const struct mt_engine_packet *packet)
+{
+	const struct mt_flow *flow = mt_flow_probe(&engine->flows, packet->fingerprint);
+
+	if (flow->fingerprint != packet->fingerprint) {
+		if ((packet->packet.tcp_flags & MT_TCP_SYN) != 0 || packet->packet.payload.len > 0)
+			mt_flow_syn_prefetch(&engine->syns, packet->fingerprint);
+	} else if (flow->state == MT_FLOW_DIALOGUE) {
+		mt_session_prefetch(mt_pool_at(&engine->sessions, flow->session),
+				    packet->packet.payload.len > 0);
+	}
+}
+
 static inline enum mt_verdict take(struct mt_engine *engine, const struct mt_engine_packet *packet)
 {
 	struct mt_flow *flow = mt_flow_find(&engine->flows, packet->fingerprint);
@@ -616,7 +634,11 @@ void mt_engine_burst(struct mt_engine *engine, struct mt_engine_packet *packets,
 
 	for (unsigned i = 0; i < count; i++)
 		prepare(engine, &packets[i]);
+	for (unsigned i = 0; i < count && i < APPROACH_AHEAD; i++)
+		approach(engine, &packets[i]);
 	for (unsigned i = 0; i < count; i++) {
+		if (mt_likely(i + APPROACH_AHEAD < count))
+			approach(engine, &packets[i + APPROACH_AHEAD]);
 		enum mt_verdict verdict = take(engine, &packets[i]);
 
 		if (mt_likely(verdict == MT_VERDICT_DECIDED))

@@ -213,13 +213,17 @@ static void fill(struct bench *bench, const struct step *step, uint32_t n, struc
 	ret->time_ns = bench->now_ns += PACKET_NS;
 }
 
-static void expect(struct step *step, enum mt_verdict verdict, bool is_first)
+/* All packets of a step have one verdict, in every round. before: the counts of verdicts until then. */
+static void expect(struct bench *bench, struct step *step, const uint64_t before[MT_VERDICT_COUNT],
+		   bool is_first)
 {
-	if (is_first)
-		step->verdict = verdict;
-	else if (step->verdict != verdict)
-		errx(1, "a packet was %s, before it was %s", mt_verdict_name(verdict),
-		     mt_verdict_name(step->verdict));
+	const uint64_t *now = &bench->cells[MT_CELL1(PACKETS, 0)];
+
+	for (unsigned verdict = 0; verdict < MT_VERDICT_COUNT; verdict++)
+		if (is_first && now[verdict] == before[verdict] + bench->flows)
+			step->verdict = verdict;
+	if (now[step->verdict] != before[step->verdict] + bench->flows)
+		errx(1, "not every packet of a kind was %s", mt_verdict_name(step->verdict));
 }
 
 /* Result  cycles of one packet of everybody's, all together. Neighbours in the order of packets are none in
@@ -227,25 +231,38 @@ static void expect(struct step *step, enum mt_verdict verdict, bool is_first)
 static uint64_t take_step(struct bench *bench, struct step *step, uint32_t first_flow)
 {
 	struct mt_engine_packet packets[BURST];
-	enum mt_verdict verdicts[BURST];
-	uint64_t cycles = 0, begin;
+	uint64_t verdicts[MT_VERDICT_COUNT], cycles = 0, begin;
 
+	memcpy(verdicts, &bench->cells[MT_CELL1(PACKETS, 0)], sizeof(verdicts));
 	for (uint32_t flow = 0; flow < bench->flows; flow += BURST) {
 		for (uint32_t i = 0; i < BURST; i++)
 			fill(bench, step, first_flow + (flow + i) * 0x9e3779b1 % bench->flows, &packets[i]);
 		struct core before = ask_core(bench);
 		begin = __rdtsc();
-		for (uint32_t i = 0; i < BURST; i++)
-			mt_engine_prepare(bench->engine, &packets[i]);
-		for (uint32_t i = 0; i < BURST; i++)
-			verdicts[i] = mt_engine_packet(bench->engine, &packets[i]);
+		mt_engine_burst(bench->engine, packets, BURST);
 		cycles += __rdtsc() - begin;
 		struct core after = ask_core(bench);
 		step->instructions += after.instructions - before.instructions;
 		step->core_cycles += after.cycles - before.cycles;
-		for (uint32_t i = 0; i < BURST; i++)
-			expect(step, verdicts[i], first_flow == 0 && flow + i == 0);
 		step->reports += read_reports(bench);
+	}
+	expect(bench, step, verdicts, first_flow == 0);
+	return cycles;
+}
+
+/* So much later that every flow is over. What was reset is reported now, some at a time: there are no more
+ * blocks. Result  cycles */
+static uint64_t forget_all(struct bench *bench)
+{
+	uint64_t cycles = 0, begin;
+	bool is_round = false;
+
+	bench->now_ns += TIMEOUT_NS + MT_NS_PER_SECOND;
+	while (!is_round) {
+		begin = __rdtsc();
+		is_round = mt_engine_sweep(bench->engine, REPORTS / 2, bench->now_ns);
+		cycles += __rdtsc() - begin;
+		read_reports(bench);
 	}
 	return cycles;
 }
@@ -253,7 +270,6 @@ static uint64_t take_step(struct bench *bench, struct step *step, uint32_t first
 static void run_round(struct bench *bench, uint32_t round)
 {
 	bool is_decided = false;
-	uint64_t begin;
 
 	for (uint32_t s = 0; s < bench->step_count; s++) {
 		struct step *step = &bench->step[s];
@@ -266,12 +282,7 @@ static void run_round(struct bench *bench, uint32_t round)
 			bench->to_verdict[round] += step->cycles[round];
 		is_decided |= step->reports > reports;
 	}
-	/* So long that every flow is over. */
-	bench->now_ns += TIMEOUT_NS + MT_NS_PER_SECOND;
-	begin = __rdtsc();
-	mt_engine_sweep(bench->engine, MT_ENGINE_WHOLE, bench->now_ns);
-	bench->forget[round] = (double)(__rdtsc() - begin) / (double)bench->flows;
-	read_reports(bench);
+	bench->forget[round] = (double)forget_all(bench) / (double)bench->flows;
 	if (mt_engine_flows(bench->engine) != 0)
 		errx(1, "a flow is left");
 }
