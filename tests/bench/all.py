@@ -22,6 +22,7 @@ import memory
 import plots
 import rates
 import scan
+import sessions
 import tools
 
 
@@ -45,6 +46,7 @@ STEPS = [
          "--rounds 2 --seconds 0.1 --only udp --only foreign --only decided --only short --only mixed", print_rates),
     Step("flows", "--rounds 3", "--rounds 1 --packets 1000000 --most 1000000", flows.print_table),
     Step("scan", "--rounds 10", "--rounds 2 --ms 10", scan.print_table),
+    Step("sessions", "", "--sessions 3000 --flows 1024", sessions.print_table),
     Step("tools", "--rounds 5", "--rounds 1 --packets 20000", tools.print_table),
     Step("memory", "", "--flows 50000,200000 --replay 10000,40000", memory.print_table),
     Step("counting", "--rounds 5", "--rounds 1 --packets 50000", counting.print_table),
@@ -94,8 +96,14 @@ def goals_of_memory(result):
     yield goal("a decided session's parked record", result["parked"]["bytes"], wanted["parked"], "bytes")
 
 
+def goals_of_sessions(result):
+    for name, row in result["rows"]:
+        yield goal(f"{name} to its verdict, {row['flows']:,} under way", row["to_verdict"], result["goal"], "cycles", False,
+                   row["to_verdict_least"])
+
+
 GOALS = {"rates": lambda result: result["goals"], "flows": goals_of_flows, "scan": goals_of_scan, "tools": goals_of_tools,
-         "memory": goals_of_memory}
+         "memory": goals_of_memory, "sessions": goals_of_sessions}
 
 
 def print_goals(goals):

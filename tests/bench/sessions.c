@@ -116,7 +116,7 @@ static void read_connection(struct bench *bench, const char *path)
 		memcpy(copy, bytes, header->caplen);
 		if (mt_packet_decode(MT_PACKET_LINK_ETHERNET, mt_span(copy, header->caplen), &packet) !=
 			MT_VERDICT_DIALOGUE ||
-		    !add_step(bench, &packet))
+		    !add_step(bench, &packet) || packet.payload.len == 0)
 			free(copy);
 	}
 	pcap_close(capture);
@@ -292,7 +292,6 @@ static void create(struct bench *bench, const char *banners)
 	static struct mt_identify_ports ports;
 	struct mt_engine_config config = {.shared = &bench->shared,
 					  .banners = &bench->banners,
-					  .secret = {.word = {0x0123456789abcdef, 0xfedcba9876543210}},
 					  .cells = bench->cells,
 					  .emit = take_report,
 					  .emit_context = bench,
@@ -306,6 +305,7 @@ static void create(struct bench *bench, const char *banners)
 	    mt_identify_ports_parse(&ports, NULL, error, sizeof(error)) != 0 ||
 	    mt_session_shared_init(&bench->shared, dialogues, &ports, error, sizeof(error)) != 0)
 		errx(1, "%s", error);
+	mt_flow_secret_init(&config.secret, 0x0123456789abcdef, 0xfedcba9876543210);
 	bench->blocks = calloc(REPORTS, sizeof(*bench->blocks));
 	if (bench->blocks == NULL || mt_engine_create(&bench->engine, &config) != 0)
 		errx(1, "no memory");

@@ -13,6 +13,7 @@ import pathlib
 
 import rounds
 
+GOAL = 2200  # cycles to a verdict
 NAMES = ("smtp-starttls-tls13", "imap-starttls-tls13", "pop3-stls-after-capa", "smtps-tls13", "smtp-clear-offered-unused")
 
 
@@ -42,16 +43,16 @@ def print_packets(result):
               f"{step['begins']}")
 
 
-def print_table(results, has_packets):
+def print_table(result, has_packets=False):
     print(f"{'session':28} {'under way':>9} {'packets':>8} {'cycles to verdict':>18} {'least':>7} {'ns':>6} "
           f"{'a core and second':>18} {'whole':>7} {'report':>7}")
-    for name, result in results:
-        decided = next(i for i, step in enumerate(result["steps"]) if step["reports"]) + 1
-        cycles, hz = result["to_verdict"], result["tsc_hz"]
-        print(f"{name:28} {result['flows']:9} {decided:8} {cycles:18.0f} {result['to_verdict_least']:7.0f} "
-              f"{cycles / hz * 1e9:6.0f} {hz / cycles:18.0f} {result['per_session']:7.0f} {result['report_bytes']:7}")
+    for name, row in result["rows"]:
+        decided = next(i for i, step in enumerate(row["steps"]) if step["reports"]) + 1
+        cycles, hz = row["to_verdict"], row["tsc_hz"]
+        print(f"{name:28} {row['flows']:9} {decided:8} {cycles:18.0f} {row['to_verdict_least']:7.0f} "
+              f"{cycles / hz * 1e9:6.0f} {hz / cycles:18.0f} {row['per_session']:7.0f} {row['report_bytes']:7}")
         if has_packets:
-            print_packets(result)
+            print_packets(row)
     print("cycles: median and least of the rounds; whole: with all packets behind the verdict; report: its bytes")
 
 
@@ -69,9 +70,9 @@ def main():
     results = [(name, measure(options, name, flows)) for name in options.names
                for flows in map(int, options.flows.split(","))]
     if options.json:
-        print(json.dumps(results))
+        print(json.dumps({"goal": GOAL, "rows": results}))
     else:
-        print_table(results, options.packets)
+        print_table({"rows": results}, options.packets)
 
 
 main()

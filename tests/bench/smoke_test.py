@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 the mailtap authors
-"""smoke_test.py CAPTURES BANNERS SCAN FLOWS MEMORY: the programs that measure still run, and say what they are asked.
+"""smoke_test.py CAPTURES BANNERS SCAN FLOWS MEMORY SESSIONS: the programs that measure still run, and say what they are
+asked.
 
 They run for moments: what they say is not looked at but for what cannot depend on the machine.
 """
@@ -9,7 +10,7 @@ import pathlib
 import subprocess
 import sys
 
-captures, banners, scan, flows, memory = sys.argv[1:]
+captures, banners, scan, flows, memory, sessions = sys.argv[1:]
 
 
 def run(*command):
@@ -44,6 +45,15 @@ def flows_are_parked():
     assert said["parked_report_bytes"] > 0 and said["bytes"] > 0, said
 
 
+def sessions_are_decided():
+    """Each one, and all alike, the program looks itself; and at the packet where the handshake is over."""
+    said = run(sessions, banners, pathlib.Path(captures, "smtp-starttls-tls13.pcap"), 32, 2)
+    assert said["sessions"] == said["ends"] == 64, said
+    assert (said["app_proto"], said["security"], said["outcome"]) == ("smtp", "starttls", "established"), said
+    assert [step["reports"] for step in said["steps"] if step["reports"]] == [64], said
+
+
 scan_names_every_set()
 flows_are_parked()
+sessions_are_decided()
 flows_are_found()
