@@ -138,14 +138,38 @@ int mt_ports_start_eal(const struct mt_settings *settings, const struct mt_captu
 /* ---- Ports ---- */
 
 /*
- * A device that spreads packets by their hash gets a queue per worker. One that cannot has as many queues
- * as it has sources (a file, a ring, a socket each), and all of them must be read.
+ * Drivers whose bound is their own and says nothing of sources, and that want as many queues to send from as
+ * to receive from, though nothing is ever sent.
+ */
+static const struct paired {
+	const char *driver;
+	uint32_t queues; /* at most */
+} paired[] = {
+    {"net_memif", 1}, /* one that the other side does not use shows what came to the first once more */
+    {"net_tap", MT_WORKERS_MAX},
+    {"net_tun", MT_WORKERS_MAX},
+};
+
+static const struct paired *find_paired(const struct rte_eth_dev_info *info)
+{
+	for (size_t i = 0; i < MT_ARRAY_LEN(paired); i++)
+		if (strcmp(info->driver_name, paired[i].driver) == 0)
+			return &paired[i];
+	return NULL;
+}
+
+/*
+ * A device that spreads packets gets a queue per worker. One that cannot has as many queues as it has sources
+ * (a file, a ring, a socket each), and all of them must be read.
  */
 static uint16_t count_queues(const struct rte_eth_dev_info *info, uint32_t workers)
 {
+	const struct paired *driver = find_paired(info);
 	uint32_t queues = info->max_rx_queues;
 
-	if (mt_rss_buckets(info) > 0 && queues > workers)
+	if (driver != NULL && queues > driver->queues)
+		queues = driver->queues;
+	if ((mt_rss_buckets(info) > 0 || driver != NULL) && queues > workers)
 		queues = workers;
 	return (uint16_t)(queues < MT_PORTS_QUEUES_MAX ? queues : MT_PORTS_QUEUES_MAX);
 }
@@ -243,6 +267,16 @@ static struct rte_mempool *pool_of(struct mt_ports *ports, const struct mt_plan 
 
 /* ---- One port ---- */
 
+static int open_senders(const struct mt_port *port, uint16_t count)
+{
+	int rc = 0;
+
+	for (uint16_t queue = 0; queue < count && rc == 0; queue++)
+		rc = rte_eth_tx_queue_setup(port->id, queue, DESCRIPTORS,
+					    (unsigned)rte_eth_dev_socket_id(port->id), NULL);
+	return rc;
+}
+
 static int open_queues(struct mt_ports *ports, const struct mt_port *port, struct rte_mempool *pool)
 {
 	for (uint16_t queue = 0; queue < port->queues; queue++) {
@@ -288,6 +322,7 @@ static int watch_kernel(struct mt_port *port, const struct rte_eth_dev_info *inf
 static int configure(struct mt_ports *ports, struct mt_port *port, const struct rte_eth_dev_info *info,
 		     struct rte_mempool *pool)
 {
+	uint16_t senders = find_paired(info) != NULL ? port->queues : 0;
 	bool has_rss = port->queues > 1 && ports->buckets > 0 && mt_rss_buckets(info) >= ports->buckets;
 	struct rte_eth_conf conf = {0};
 	uint8_t key[MT_RSS_KEY_MAX];
@@ -296,7 +331,9 @@ static int configure(struct mt_ports *ports, struct mt_port *port, const struct 
 	conf.rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
 	if (has_rss)
 		mt_rss_configure(&conf, info, key);
-	rc = rte_eth_dev_configure(port->id, port->queues, 0, &conf);
+	rc = rte_eth_dev_configure(port->id, port->queues, senders, &conf);
+	if (rc == 0)
+		rc = open_senders(port, senders);
 	if (rc == 0)
 		rc = open_queues(ports, port, pool);
 	if (rc == 0 && has_rss)
