@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fault.h"
+
 #define COUNTERS_NAME_MAX 64 /* CONTRACT.md 4 */
 
 /** One option: long name, which is the settings file's key too, letter, and what becomes of its argument. */
@@ -21,7 +23,7 @@ struct option {
 		     char *error, size_t error_size);
 	size_t offset;	   /* of the member of struct mt_settings */
 	uint64_t min, max; /* of a number */
-	const char *help;
+	const char *help;  /* NULL: not shown */
 };
 
 #define REASON(...) (snprintf(error, error_size, __VA_ARGS__), -EINVAL)
@@ -155,6 +157,14 @@ static int parse_switch(struct mt_settings *settings, const struct option *optio
 	return 0;
 }
 
+static int parse_fault(struct mt_settings *settings, const struct option *option, const char *value,
+		       char *error, size_t error_size)
+{
+	(void)settings;
+	(void)option;
+	return mt_fault_set(value, error, error_size);
+}
+
 static int parse_ports(struct mt_settings *settings, const struct option *option, const char *value,
 		       char *error, size_t error_size)
 {
@@ -182,6 +192,12 @@ static int parse_interface(struct mt_settings *settings, const struct option *op
 		return REASON("'%s' cannot be passed on: its name holds a comma", value);
 	return parse_text(settings, option, value, error, error_size);
 }
+
+#ifdef MT_FAULTS
+#define FAULT_HELP "for tests: every Nth time NAME is refused (see lib/fault)"
+#else
+#define FAULT_HELP NULL /* known, so that the refusal can say which program takes it */
+#endif
 
 #define AT(name) offsetof(struct mt_settings, name)
 static const struct option options[] = {
@@ -225,6 +241,7 @@ static const struct option options[] = {
      "read everything, say what would run, and end"},
     {"dumpable", 0, NULL, true, parse_flag, AT(dumpable), 0, 0,
      "let debuggers and core images see the memory, mail included"},
+    {"fault", 0, "NAME[=N]", false, parse_fault, 0, 0, 0, FAULT_HELP},
     {"version", 0, NULL, false, parse_flag, AT(version), 0, 0, "say the version and end"},
     {"help", 'h', NULL, false, parse_flag, AT(help), 0, 0, "say this and end"},
 };
@@ -443,6 +460,8 @@ void mt_settings_print_help(void)
 		const struct option *option = &options[i];
 		char letter[8] = "", left[40];
 
+		if (option->help == NULL)
+			continue;
 		if (option->letter != 0)
 			snprintf(letter, sizeof(letter), "-%c, ", option->letter);
 		snprintf(left, sizeof(left), "%4s--%s%s%s", letter, option->name, option->argument ? " " : "",

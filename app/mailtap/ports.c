@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "faulty.h"
+
 #define DESCRIPTORS   1024 /* of a receive queue; the driver may have its own mind */
 #define EAL_ARGUMENTS 20   /* of ours, at most */
 
@@ -235,18 +237,20 @@ static uint64_t safe_nap_ns(const struct mt_port *port, const struct rte_eth_dev
 /* Result  NULL, with rte_errno, where there is no memory */
 static struct rte_mempool *create_pool(const struct mt_plan *plan, int node)
 {
+	const char *ops = mt_faulty_ops(); /* NULL: DPDK's own */
+	unsigned cache = ops != NULL ? 0 : plan->mbuf_cache;
 	char name[RTE_MEMPOOL_NAMESIZE] = "packets";
 	struct rte_mempool *pool;
 
 	if (node != MT_NODE_ANY)
 		snprintf(name, sizeof(name), "packets-node%d", node);
-	pool = rte_pktmbuf_pool_create(name, plan->mbufs, plan->mbuf_cache, 0,
-				       MT_DATA_ROOM + RTE_PKTMBUF_HEADROOM, node);
+	pool = rte_pktmbuf_pool_create_by_ops(name, plan->mbufs, cache, 0,
+					      MT_DATA_ROOM + RTE_PKTMBUF_HEADROOM, node, ops);
 	if (pool == NULL && node != MT_NODE_ANY) {
 		warnx("no memory for packet buffers on NUMA node %d, where a device stands: any node's serve",
 		      node);
-		return rte_pktmbuf_pool_create(name, plan->mbufs, plan->mbuf_cache, 0,
-					       MT_DATA_ROOM + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
+		return rte_pktmbuf_pool_create_by_ops(
+		    name, plan->mbufs, cache, 0, MT_DATA_ROOM + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY, ops);
 	}
 	return pool;
 }

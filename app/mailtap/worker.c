@@ -20,6 +20,8 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "fault.h"
+
 #define FRAME_MAX                                                                                            \
 	(65536 + 256) /* of a chained frame that is put together: IP's longest, and link headers             \
 		       */
@@ -250,7 +252,7 @@ static void put_together(struct mt_worker *worker, struct rte_mbuf *mbuf, unsign
 /* A datagram goes to the worker that its ports, now known, say. In a replay it waits for a place. */
 static void forward(struct mt_worker *worker, uint32_t owner, struct rte_mbuf *mbuf)
 {
-	if (rte_ring_mp_enqueue(worker->run->workers[owner]->inbox, mbuf) == 0) {
+	if (!mt_fault(MT_FAULT_INBOX) && rte_ring_mp_enqueue(worker->run->workers[owner]->inbox, mbuf) == 0) {
 		worker->cells[MT_CELL0(HANDED_OVER)]++;
 	} else if (worker->run->is_lossless) {
 		mbuf->hash.usr = owner;
@@ -364,7 +366,10 @@ static uint32_t wait_and_send(struct mt_worker *worker, struct mt_worker *owner,
 /* Live, a full inbox is a loss with a name. */
 static void send_outbox(struct mt_worker *worker, struct mt_worker *owner, struct mt_outbox *outbox)
 {
-	uint32_t sent = rte_ring_mp_enqueue_burst(owner->inbox, (void **)outbox->mbufs, outbox->count, NULL);
+	uint32_t sent = 0;
+
+	if (!mt_fault(MT_FAULT_INBOX))
+		sent = rte_ring_mp_enqueue_burst(owner->inbox, (void **)outbox->mbufs, outbox->count, NULL);
 
 	if (worker->run->is_lossless)
 		sent = wait_and_send(worker, owner, outbox, sent);
@@ -788,7 +793,8 @@ static bool emit(void *context, const struct mt_report *report)
 	struct mt_worker *worker = context;
 	void *block;
 
-	for (uint32_t times = 0; rte_mempool_get(worker->blocks, &block) != 0; times++) {
+	for (uint32_t times = 0; mt_fault(MT_FAULT_REPORT) || rte_mempool_get(worker->blocks, &block) != 0;
+	     times++) {
 		if (!worker->run->is_lossless && !worker->is_finishing)
 			return false;
 		wait_for_others(worker, times);

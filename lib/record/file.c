@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fault.h"
 #include "record_priv.h"
 
 /* Several times the longest record: text of 1280 bytes, each at most four bytes escaped and eight in JSON. */
@@ -58,7 +59,7 @@ static size_t write_all(int fd, const char *bytes, size_t len, int *ret_error)
 
 	*ret_error = 0;
 	while (done < len) {
-		ssize_t written = write(fd, bytes + done, len - done);
+		ssize_t written = mt_fault(MT_FAULT_RECORD) ? 0 : write(fd, bytes + done, len - done);
 
 		if (written > 0)
 			done += (size_t)written;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "fault.h"
+
 /* A packet of a connection carries numbers within a window of where its sides stand (RFC 5961 3). More than
  * is in flight between two mail servers, and wide enough that few who guess hit: one in two thousand. */
 #define NEAR_BYTES (1024 * 1024)
@@ -315,8 +317,11 @@ static bool may_evict(void *context, struct mt_flow *flow)
 
 static struct mt_flow *insert_flow(struct mt_engine *engine, const struct mt_engine_packet *packet)
 {
-	struct mt_flow *flow = mt_flow_insert(&engine->flows, packet->fingerprint);
+	struct mt_flow *flow = NULL;
 
+	if (mt_fault(MT_FAULT_FLOW))
+		return NULL;
+	flow = mt_flow_insert(&engine->flows, packet->fingerprint);
 	if (flow != NULL)
 		return flow;
 	/* A bounded look around; what it does not find now, the next packet's look goes on to find. */
@@ -329,7 +334,7 @@ static struct mt_flow *open_flow(struct mt_engine *engine, const struct mt_engin
 {
 	struct mt_flow_syn syn;
 	bool has_syn = mt_flow_syn_take(&engine->syns, packet->fingerprint, &syn);
-	struct session *session = mt_pool_take(&engine->sessions);
+	struct session *session = mt_fault(MT_FAULT_DIALOGUE) ? NULL : mt_pool_take(&engine->sessions);
 
 	if (session == NULL) {
 		engine->env.cells[MT_CELL1(LOST, MT_LOSS_SESSIONS_FULL)]++;

@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <nmmintrin.h>
 
+#include "fault.h"
+
 /* Further from next than this is no disorder but another connection or rubbish. A quarter of the circle
    keeps every held byte within half of it, where mt_seq_diff() still tells before from behind. */
 #define FAR_BYTES	(1 << 30)
@@ -190,7 +192,7 @@ static struct piece *add_piece(struct mt_stream *stream, struct mt_pool *pool, s
 		*ret_result = MT_STREAM_LIMIT;
 		return NULL;
 	}
-	piece = mt_pool_take(pool);
+	piece = mt_fault(MT_FAULT_REASSEMBLY) ? NULL : mt_pool_take(pool);
 	if (piece == NULL) {
 		*ret_result = MT_STREAM_EMPTY;
 		return NULL;

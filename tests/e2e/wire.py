@@ -112,13 +112,14 @@ def held(process, thread):
 class Watch:
     """mailtap -i near, in the background; or with other words before the options, and in another file its errors."""
 
-    def __init__(self, within, folder, *options, end="near", counters=f"wire-test-{os.getpid()}", words=None):
+    def __init__(self, within, folder, *options, end="near", counters=f"wire-test-{os.getpid()}", words=None,
+                 program=None):
         self.counters = counters
         self.errors = folder / f"errors-{counters}-{end}"
         with open(self.errors, "wb") as errors:
             # Seen from here the process is mailtap itself: `ip netns exec` becomes what it runs.
             self.process = subprocess.Popen(
-                [*within, common.program(), *(words or ["-i", end]), "--report", "json", "--counters", self.counters,
+                [*within, program or common.program(), *(words or ["-i", end]), "--report", "json", "--counters", self.counters,
                  "--server-memory", "none", *options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
         try:
