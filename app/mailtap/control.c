@@ -13,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "log.h"
+
 #define NAP_NS		  1000000 /* between two looks at the rings, live */
 #define NAP_REPLAY_NS	  100000  /* a replay's end should not wait for a sleeper */
 #define STATS_PER_SECOND  10
@@ -357,6 +359,9 @@ static void reload(struct mt_control *control)
 	control->cells[MT_CELL1(RELOADS, rc == 0 ? MT_RELOAD_DONE : MT_RELOAD_REFUSED)]++;
 	if (rc != 0)
 		warnx("%s; the old patterns stay in use", error);
+	else
+		MT_LOG(control, INFO, "%u products are known by patterns that were read again",
+		       mt_patterns_banners(control->run->patterns)->product_count - 1);
 	rc = mt_record_sink_reopen(control->sink);
 	if (rc != 0)
 		warnx("the records cannot be reopened: %s; the old file stays in use", strerror(-rc));
@@ -378,6 +383,12 @@ static bool have_all(const struct mt_control *control, enum mt_worker_state stat
 
 static void set_phase(struct mt_control *control, enum mt_phase phase)
 {
+	static const char *const names[] = {[MT_PHASE_RECEIVE] = "receive",
+					    [MT_PHASE_DRAIN] = "receive no more",
+					    [MT_PHASE_GATHER] = "give up datagrams that are not whole",
+					    [MT_PHASE_FINISH] = "end every session"};
+
+	MT_LOG(control, DEBUG, "workers are to %s", names[phase]);
 	atomic_store_explicit(&control->run->phase, phase, memory_order_release);
 }
 

@@ -25,6 +25,7 @@
 #include "bypass_device.h"
 #include "control.h"
 #include "imap.h"
+#include "log.h"
 #include "options.h"
 #include "placement.h"
 #include "pop3.h"
@@ -364,6 +365,13 @@ static void place_workers(struct program *program)
 	mt_place_workers(program->lcores, count, workers, program->queues, program->ports.queue_count);
 	mt_place_queues(program->queues, program->ports.queue_count, program->lcores, workers);
 	say_crossings(program);
+	for (uint32_t w = 0; w < workers; w++)
+		MT_LOG(workers, DEBUG, "worker %u on lcore %u, node %d", w, program->lcores[w].lcore,
+		       program->lcores[w].node);
+	for (uint16_t i = 0; i < program->ports.queue_count; i++)
+		MT_LOG(workers, DEBUG, "queue %u of DPDK's port %u, node %d: worker %u",
+		       program->ports.queue[i].queue, program->ports.queue[i].port, program->queues[i].node,
+		       program->queues[i].worker);
 }
 
 /* What it takes to make a worker where it will run: untouched memory comes from the node that touches it. */

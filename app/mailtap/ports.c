@@ -5,6 +5,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "faulty.h"
+#include "log.h"
 
 #define DESCRIPTORS   1024 /* of a receive queue; the driver may have its own mind */
 #define EAL_ARGUMENTS 20   /* of ours, at most */
@@ -265,6 +267,8 @@ static struct rte_mempool *pool_of(struct mt_ports *ports, const struct mt_plan 
 	if (ports->pool[i] == NULL) {
 		ports->pool[i] = create_pool(plan, node);
 		ports->pool_node[i] = node;
+		MT_LOG(ports, DEBUG, "%s%u packet buffers for node %d, %u of them at hand for each worker",
+		       ports->pool[i] == NULL ? "no memory for " : "", plan->mbufs, node, plan->mbuf_cache);
 	}
 	return ports->pool[i];
 }
@@ -391,6 +395,11 @@ static int open_port(struct mt_ports *ports, struct mt_port *port, const struct 
 		return FAIL(rc, "port %s: %s", name, reason[0] != 0 ? reason : rte_strerror(-rc));
 	nap_ns = safe_nap_ns(port, &info);
 	ports->nap_ns = nap_ns < ports->nap_ns ? nap_ns : ports->nap_ns;
+	MT_LOG(ports, DEBUG,
+	       "%s: %u of at most %u queues, redirection table of %u, hash types %#" PRIx64
+	       ", receive offloads %#" PRIx64 ", a nap of at most %" PRIu64 " ns",
+	       name, port->queues, info.max_rx_queues, info.reta_size, info.flow_type_rss_offloads,
+	       info.rx_offload_capa, nap_ns);
 	return 0;
 }
 

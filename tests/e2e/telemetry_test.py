@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 the mailtap authors
-"""DPDK's own way to ask: dpdk-telemetry.py on a running mailtap, its answers held against those of mailtap-stat."""
+"""DPDK's own ways: dpdk-telemetry.py on a running mailtap, its answers held against those of mailtap-stat; and its log,
+in which mailtap has types of its own."""
 import json
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 import common
@@ -68,22 +71,35 @@ def check(process, name):
     return findings
 
 
+def check_log(text):
+    """A line of each type, of what happened in this run."""
+    expected = {"ports": "net_pcap0: 1 of at most 1 queues", "workers": "queue 0 of DPDK's port 0, node -1: worker 0",
+                "control": "products are known by patterns that were read again"}
+    return [f"the log has no {kind}: {words}" for kind, words in expected.items()
+            if not any(line.startswith(f"mailtap.{kind}: ") and words in line for line in text.splitlines())]
+
+
 def main():
     common.need("dpdk-telemetry.py", "capinfos")
     if os.geteuid() != 0:
         common.skip("skipped: DPDK keeps its sockets where only root may write")
     name = f"telemetry-test-{os.getpid()}"
+    log = tempfile.TemporaryFile("w+")
     process = subprocess.Popen(
-        [common.program(), "--no-huge", "-m", "256", "--no-pci", "--file-prefix", name, "--log-level=*:error", "--lcores",
-         "(0-2)@(0,1)", "--vdev", f"net_pcap0,rx_pcap={CAPTURE}", "--", "--counters", name, "--report", "none"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        [common.program(), "--no-huge", "-m", "256", "--no-pci", "--file-prefix", name, "--log-level=*:error",
+         "--log-level=mailtap.*:debug", "--lcores", "(0-2)@(0,1)", "--vdev", f"net_pcap0,rx_pcap={CAPTURE}", "--",
+         "--counters", name, "--report", "none"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
     try:
         findings = check(process, name)
+        log.seek(0)
+        findings += check_log(log.read())
     finally:
         process.kill()
         process.wait()
         common.SHARED_MEMORY.joinpath(name).unlink(missing_ok=True)
-    common.finish(findings, "dpdk-telemetry.py says what mailtap-stat says")
+        shutil.rmtree(f"/var/run/dpdk/{name}", ignore_errors=True)
+    common.finish(findings, "dpdk-telemetry.py says what mailtap-stat says, and the log what happens")
 
 
 main()
