@@ -337,6 +337,9 @@ static int configure(struct mt_ports *ports, struct mt_port *port, const struct 
 	int rc;
 
 	conf.rxmode.offloads = info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+	port->is_scattering = conf.rxmode.offloads != 0;
+	/* A card's would be ticks of a clock of its own: none is asked for. */
+	port->has_stamps = strcmp(info->driver_name, "net_pcap") == 0;
 	if (has_rss)
 		mt_rss_configure(&conf, info, key);
 	rc = rte_eth_dev_configure(port->id, port->queues, senders, &conf);
@@ -467,7 +470,9 @@ static void print_port(const struct mt_port *port, unsigned number)
 	char line[256];
 
 	mt_ports_describe(port, line, sizeof(line));
-	fprintf(stderr, "port %u: %s\n", number, line);
+	fprintf(stderr, "port %u: %s, receive offloads: %s, time stamps: %s\n", number, line,
+		port->is_scattering ? "scatter" : "none",
+		port->has_stamps ? "the packets' own, where they bring any" : "our clock");
 	if (port->kernel != NULL && mt_kernel_offloads(port->kernel)[0] != 0)
 		fprintf(stderr,
 			"port %u: %s is on: frames longer than %u bytes come cut; switch it off with ethtool "

@@ -33,6 +33,8 @@ struct mt_port {
 	uint16_t queues;
 	int node; /* NUMA's; MT_NODE_ANY where the device has no place of its own */
 	enum mt_rss rss;
+	bool is_scattering;	  /* frames longer than a buffer come in several */
+	bool has_stamps;	  /* packets bring their time, in microseconds since the epoch */
 	struct mt_kernel *kernel; /* NULL where the kernel has no part in it */
 };
 
