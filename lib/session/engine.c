@@ -13,7 +13,7 @@
 #define NEAR_BYTES (1024 * 1024)
 
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
-#define APPROACH_AHEAD 4 /* packets of a burst whose sessions come closer while one is read */
+#define APPROACH_AHEAD	4 /* packets of a burst whose sessions come closer while one is read */
 
 /* What an engine's memory is made of, in this order; each begins on a cache line. */
 struct layout {
