@@ -81,7 +81,7 @@ def draw_memory(result, folder):
 
 
 # Curves over what the name of a row ends with: its beginning, the axis, and whether that is logarithmic.
-RATE_CURVES = (("size-", "bytes a frame", False), ("share-", "per cent mail", False), ("flows-", "decided flows", True),
+RATE_CURVES = (("size-", "bytes a frame", False), ("share-", "per cent mail", False), ("ring-flows-", "decided flows", True),
                ("open-", "sessions at a time", True))
 
 
