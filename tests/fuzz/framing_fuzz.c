@@ -154,7 +154,7 @@ static void read_all(const struct setting *setting, struct mt_span bytes, struct
 
 	telling->count = 0;
 	telling->text_len = 0;
-	memset(buffer, 0xa5, sizeof(buffer));
+	memset(buffer, 0, sizeof(buffer)); /* what is written there must be wiped, the rest is not */
 	mt_framer_init(&framer, setting->direction, buffer, setting->limit);
 	framer.has_literals = setting->has_literals;
 	framer.words_shown = setting->words_shown;
