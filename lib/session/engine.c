@@ -594,7 +594,6 @@ static inline void prepare(struct mt_engine *engine, struct mt_engine_packet *pa
 
 	packet->fingerprint = name.fingerprint;
 	packet->side = name.side;
-	mt_flow_prefetch(&engine->flows, name.fingerprint);
 }
 
 /* What a packet soon to be taken will need beside its flow, as far as can be said before those in front of it
@@ -625,6 +624,7 @@ static inline enum mt_verdict take(struct mt_engine *engine, const struct mt_eng
 void mt_engine_prepare(struct mt_engine *engine, struct mt_engine_packet *packet)
 {
 	prepare(engine, packet);
+	mt_flow_prefetch(&engine->flows, packet->fingerprint);
 }
 
 enum mt_verdict mt_engine_packet(struct mt_engine *engine, const struct mt_engine_packet *packet)
@@ -639,6 +639,9 @@ void mt_engine_burst(struct mt_engine *engine, struct mt_engine_packet *packets,
 
 	for (unsigned i = 0; i < count; i++)
 		prepare(engine, &packets[i]);
+	/* All together: they wait for memory side by side. */
+	for (unsigned i = 0; i < count; i++)
+		mt_flow_prefetch(&engine->flows, packets[i].fingerprint);
 	for (unsigned i = 0; i < count && i < APPROACH_AHEAD; i++)
 		approach(engine, &packets[i]);
 	for (unsigned i = 0; i < count; i++) {
