@@ -404,6 +404,7 @@ static uint16_t due(const struct mt_worker *worker)
 }
 
 /** What was received at once. */
+mt_static_assert(MT_BURST <= 64, "a burst's packets have a bit each");
 struct burst {
 	struct rte_mbuf *mbufs[MT_BURST];
 	struct mt_span frames[MT_BURST]; /* for the glance: empty where it would see nothing */
@@ -834,10 +835,10 @@ static bool create_rings(struct mt_worker *worker)
 	snprintf(name, sizeof(name), "reports%u", worker->index);
 	worker->reports = rte_ring_create(name, plan->reports, SOCKET_ID_ANY,
 					  RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
-	snprintf(name, sizeof(name), "blocks%u", worker->index);
 	snprintf(name, sizeof(name), "late%u", worker->index);
 	worker->late = rte_ring_create(name, worker->run->is_lossless ? plan->mbufs : 1, SOCKET_ID_ANY,
 				       RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
+	snprintf(name, sizeof(name), "blocks%u", worker->index);
 	worker->blocks =
 	    rte_mempool_create(name, plan->reports, sizeof(struct mt_report), 0, 0, NULL, NULL, NULL, NULL,
 			       SOCKET_ID_ANY, RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
