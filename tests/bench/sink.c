@@ -76,7 +76,7 @@ static void add(_Atomic uint64_t *to, uint64_t amount)
 }
 
 /*
- * As mailtap rests on a port of memory (worker.c): who asks without a pause disturbs who fills the ring, and
+ * As mailtap rests on a port of memory (clock.c): who asks without a pause disturbs who fills the ring, and
  * finds every burst where it has just been written, in the other core's first cache.
  */
 static void rest(unsigned idle_polls)
