@@ -6,9 +6,9 @@
 A judge needs a test of its own: every difference between mailtap and tshark in the shared captures is laid at
 mailtap's door, so what tshark is made to say has to be proven on captures of which more is known. mailtap is not run.
 """
+import against_truth
 import common
 import oracle
-import own_captures_test
 
 
 def words_of_truth(session):
@@ -18,8 +18,8 @@ def words_of_truth(session):
 
 
 def check(path):
-    expected = own_captures_test.by_ports(common.truth_of(path))
-    answered = own_captures_test.by_ports(oracle.examine(str(path))["sessions"])
+    expected = against_truth.by_ports(common.truth_of(path))
+    answered = against_truth.by_ports(oracle.examine(str(path))["sessions"])
     findings = []
     for ports in sorted(expected.keys() | answered.keys()):
         wanted = [words_of_truth(session) for session in expected.get(ports, [])]
