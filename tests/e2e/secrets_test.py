@@ -142,6 +142,9 @@ def main():
         findings += check_the_search(captures, forms)
     else:
         print("the memory is not searched: the program is built with the address sanitizer")
+    # In the others it went encrypted, or not at all: nothing can be left of it. A long run looks there all the same.
+    if "MAILTAP_TEST_LONG" not in os.environ:
+        captures = [capture for capture in captures if bytes_behind(capture, forms) is not None]
     findings += common.in_parallel(check, [(capture, forms) for capture in captures])
     common.finish(findings, f"{len(captures)} captures leave no secret")
 
