@@ -81,14 +81,6 @@ def packed(name):
     return [((float(frame.time) - begin) / max(end - begin, 1e-3), bytes(frame)) for frame in frames]
 
 
-def comparable(records):
-    records = [common.without_times(record) for record in records]
-    for record in records:
-        for member in ("pkts_toserver", "pkts_toclient", "bytes_toserver", "bytes_toclient"):
-            record["flow"].pop(member)
-    return sorted(records, key=lambda record: record["src_port"])
-
-
 def receive(within, capture, workers, folder):
     """Records and report of a live run that was ended when all had come."""
     records = folder / f"records-{workers}.json"
@@ -97,7 +89,7 @@ def receive(within, capture, workers, folder):
     with wire.watch(within, folder, "--records", records, words=words, counters=NAME) as watching:
         wire.run(*within, "/usr/bin/python3", __file__, "send", str(capture), NAME)
         report = watching.finish()
-    return comparable([json.loads(line) for line in records.read_bytes().splitlines()]), report
+    return common.comparable([json.loads(line) for line in records.read_bytes().splitlines()]), report
 
 
 def check(within, capture, packets, expected, workers, folder):
@@ -124,7 +116,7 @@ def main():
         frames = sorted((frame for name in PACKED for frame in packed(name)), key=lambda frame: frame[0])
         capture = folder / "frames.pcap"
         capture.write_bytes(craft.pcap([frame for _, frame in frames]))
-        expected = comparable([record for name in PACKED
+        expected = common.comparable([record for name in PACKED
                                for record in common.replay(common.OWN_CAPTURES / f"{name}.pcap").records])
         findings = [finding for workers in WORKERS
                     for finding in check(within, capture, len(frames), expected, workers, folder)]

@@ -93,21 +93,13 @@ def receive(paths, packets, workers, folder):
     return [json.loads(line) for line in records.read_bytes().splitlines()]
 
 
-def comparable(records):
-    records = [common.without_times(record) for record in records]
-    for record in records:
-        for member in ("pkts_toserver", "pkts_toclient", "bytes_toserver", "bytes_toclient"):
-            record["flow"].pop(member)
-    return sorted(records, key=lambda record: record["src_port"])
-
-
 def check(name, folder):
     capture, findings = common.OWN_CAPTURES / f"{name}.pcap", []
-    expected = comparable(common.replay(capture).records)
+    expected = common.comparable(common.replay(capture).records)
     for number, late_ms in enumerate(LATE_MS):
         paths, packets = take_apart(capture, folder, late_ms)
         workers = (1, 2, 4)[number]
-        found = comparable(receive(paths, packets, workers, folder))
+        found = common.comparable(receive(paths, packets, workers, folder))
         if len(found) != len(expected):
             findings.append(f"{name}, {late_ms} ms late, {workers} workers: {len(found)} records, {len(expected)} expected")
         findings += [f"{name}, {late_ms} ms late, {workers} workers: {difference}"
