@@ -81,7 +81,7 @@ void mt_worker_analyse(struct mt_worker *worker, unsigned count);
 /* receive.c: a burst from a queue. */
 unsigned mt_worker_receive(struct mt_worker *worker, struct mt_queue queue);
 
-/* handover.c: from one worker to another, and back in order of the owner's own packets. */
+/* handover.c: from one worker to another, and the pieces of a datagram to one place. */
 void mt_worker_put_together(struct mt_worker *worker, struct rte_mbuf *mbuf, unsigned place);
 void mt_worker_analyse_wholes(struct mt_worker *worker);
 void mt_worker_send_outboxes(struct mt_worker *worker);

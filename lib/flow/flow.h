@@ -104,7 +104,7 @@ struct mt_flow {
 	uint64_t bytes[2];	 /* by sending side: IP-layer bytes seen from the first payload on */
 	uint32_t pkts[2];	 /* by sending side: frames */
 	uint32_t end_seq[2];	 /* by sending side: behind its last byte, seen or acknowledged; where has_fin
-				    says     so, the number of its FIN */
+				    says so, the number of its FIN */
 	uint32_t session;	 /* index of the session's state, in MT_FLOW_DIALOGUE */
 	uint32_t handle;	 /* the control thread's name for the record, in MT_FLOW_DECIDED */
 	uint8_t state;		 /* enum mt_flow_state */

@@ -151,7 +151,7 @@ name_slowly(const struct mt_packet *packet, bool vlan_in_key, const struct mt_fl
 	struct mt_flow_key key;
 	unsigned side = mt_flow_key_make(&key, packet, vlan_in_key);
 
-	return (struct mt_flow_name){never_zero(siphash(&key, secret)), side};
+	return (struct mt_flow_name){mt_flow_fingerprint(&key, secret), side};
 }
 
 /* Without making the key: the packet's ends are put in order on the way. */
